@@ -1,0 +1,64 @@
+"""Membership-inference evaluation and a privacy gate for TFX pipelines.
+
+The names below are loaded when they are first used (PEP 562), so that importing
+the package brings in neither TensorFlow nor TFX nor Beam.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from tfx_privacy.version import __version__
+
+if TYPE_CHECKING:
+    from tfx_privacy.components import PrivacyEvaluator, PrivacyGate
+    from tfx_privacy.components.artifacts import (
+        PrivacyMetrics,
+        PrivacySignals,
+        PrivacyVerdict,
+        RecordRisk,
+    )
+    from tfx_privacy.proto.privacy_config_pb2 import PrivacyConfig
+    from tfx_privacy.proto.privacy_results_pb2 import PrivacyResults
+    from tfx_privacy.proto.privacy_thresholds_pb2 import PrivacyThresholds
+
+__all__ = [
+    "PrivacyConfig",
+    "PrivacyEvaluator",
+    "PrivacyGate",
+    "PrivacyMetrics",
+    "PrivacyResults",
+    "PrivacySignals",
+    "PrivacyThresholds",
+    "PrivacyVerdict",
+    "RecordRisk",
+    "__version__",
+]
+
+_HOMES = {
+    "PrivacyConfig": "tfx_privacy.proto.privacy_config_pb2",
+    "PrivacyEvaluator": "tfx_privacy.components",
+    "PrivacyGate": "tfx_privacy.components",
+    "PrivacyMetrics": "tfx_privacy.components.artifacts",
+    "PrivacyResults": "tfx_privacy.proto.privacy_results_pb2",
+    "PrivacySignals": "tfx_privacy.components.artifacts",
+    "PrivacyThresholds": "tfx_privacy.proto.privacy_thresholds_pb2",
+    "PrivacyVerdict": "tfx_privacy.components.artifacts",
+    "RecordRisk": "tfx_privacy.components.artifacts",
+}
+
+
+def __getattr__(name: str) -> object:
+    """The public name, from the module that defines it."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names, loaded or not, with what is there already."""
+    return sorted({*globals(), *__all__})
