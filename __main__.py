@@ -1,0 +1,259 @@
+"""The command line: `tfx-privacy`, or `python -m tfx_privacy`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from tfx_privacy.version import __version__
+
+if TYPE_CHECKING:
+    import apache_beam as beam
+    from google.protobuf.message import Message
+
+    from tfx_privacy.evaluation.attack_table import Outputs
+    from tfx_privacy.evaluation.metrics_directory import PrivacyMetricsContent
+    from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+    from tfx_privacy.reports.progress import StageProgress
+    from tfx_privacy.signals.examples import ExampleSplit
+
+    _M = TypeVar("_M", bound=Message)
+
+EXIT_ERROR = 1
+EXIT_BLOCK = 10
+EXIT_CANNOT_TELL = 11
+
+_file = click.Path(exists=True, dir_okay=False)
+_directory = click.Path(exists=True, file_okay=False)
+
+
+class _ClearErrors(click.Group):
+    """Shows an InputError as one message, without a traceback."""
+
+    def invoke(self, context: click.Context) -> object:
+        from tfx_privacy.signals.errors import InputError
+
+        try:
+            return super().invoke(context)
+        except InputError as error:
+            click.echo(f"tfx-privacy: error: {error}", err=True)
+            raise SystemExit(EXIT_ERROR) from error
+
+
+@click.group(cls=_ClearErrors, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="tfx-privacy")
+def main() -> None:
+    """Measures whether a model gives away whom it was trained on, and judges it.
+
+    Exit codes: 0 done, and for `gate` blessed; 10 BLOCK; 11 CANNOT_TELL and not
+    blessed; 2 wrong usage; 1 any other error.
+    """
+    # TensorFlow and Beam greet every start with notes about the machine.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def _attack_help() -> str:
+    from tfx_privacy.attacks.registry import describe_attacks
+
+    lines = ["Attacks and sets of attacks that `attacks` in the configuration can name:", "\b"]
+    return "\n".join(lines + [f"  {name:22s} {text}" for name, text in describe_attacks()])
+
+
+class _HelpWithAttacks(click.Command):
+    def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write_paragraph()
+        formatter.write(_attack_help() + "\n")
+
+
+@main.command("evaluate", cls=_HelpWithAttacks)
+@click.option("--model", required=True, type=_directory, help="The SavedModel's directory.")
+@click.option(
+    "--examples",
+    "examples",
+    required=True,
+    multiple=True,
+    metavar="SPLIT=GLOB",
+    help="TFRecord files of tf.Examples of a split, gzip or not; once for each split or glob.",
+)
+@click.option("--transform-graph", type=_directory, help="Transform's output directory.")
+@click.option(
+    "--config", "config_file", required=True, type=_file, help="PrivacyConfig: proto text or JSON."
+)
+@click.option("--output", required=True, type=click.Path(), help="Where the results go.")
+@click.option(
+    "--beam",
+    "beam_args",
+    multiple=True,
+    metavar="--NAME=VALUE",
+    help="An argument for Beam; repeatable.",
+)
+def evaluate_command(
+    model: str,
+    examples: tuple[str, ...],
+    transform_graph: str | None,
+    config_file: str,
+    output: str,
+    beam_args: tuple[str, ...],
+) -> None:
+    """Measures a SavedModel on TFRecords of tf.Examples.
+
+    Writes metrics.json, report.html, evidence/, signals/ and record_risk/ to OUTPUT.
+    """
+    from tfx_privacy.evaluation.config import resolve_config
+    from tfx_privacy.evaluation.evaluate import TargetInputs, evaluate
+    from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+
+    config = resolve_config(_read(config_file, config_pb2.PrivacyConfig))
+    splits = _splits(examples, config.splits)
+    target = TargetInputs(os.path.abspath(model), model, transform_graph)
+    with _output(output) as outputs, _progress() as progress:
+        content = evaluate(target, splits, config, outputs, _pipelines(beam_args), progress)
+    _tell(content, output)
+
+
+@main.command("measure", cls=_HelpWithAttacks)
+@click.option(
+    "--members", required=True, type=_file, help="Predictions for records of the training set."
+)
+@click.option(
+    "--non-members", "nonmembers", required=True, type=_file, help="Predictions for other records."
+)
+@click.option("--config", "config_file", type=_file, help="PrivacyConfig: proto text or JSON.")
+@click.option("--output", required=True, type=click.Path(), help="Where the results go.")
+def measure_command(members: str, nonmembers: str, config_file: str | None, output: str) -> None:
+    """Measures saved predictions: Parquet or .npz files.
+
+    Each has `label` and one of `logits`, `probabilities`, `loss`; an `id` column is
+    used where there is one.
+    """
+    from tfx_privacy.evaluation.measure import measure
+    from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+
+    config = (
+        _read(config_file, config_pb2.PrivacyConfig) if config_file else config_pb2.PrivacyConfig()
+    )
+    with _output(output) as outputs, _progress() as progress:
+        content = measure(members, nonmembers, config, outputs, _pipelines(()), progress)
+    _tell(content, output)
+
+
+@main.command("gate")
+@click.option(
+    "--metrics",
+    required=True,
+    type=_directory,
+    help="A directory that `evaluate` or `measure` wrote.",
+)
+@click.option(
+    "--thresholds", "thresholds_file", type=_file, help="PrivacyThresholds: proto text or JSON."
+)
+@click.option(
+    "--output", required=True, type=click.Path(), help="Where verdict.json and report.html go."
+)
+def gate_command(metrics: str, thresholds_file: str | None, output: str) -> None:
+    """Judges metrics by thresholds: exit code 0 blessed, 10 BLOCK, 11 CANNOT_TELL."""
+    from tfx_privacy.evaluation.gate import judge_metrics, write_verdict
+    from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
+    from tfx_privacy.proto import privacy_verdict_pb2 as verdict_pb2
+    from tfx_privacy.reports.terminal import verdict_table
+
+    thresholds = thresholds_pb2.PrivacyThresholds()
+    if thresholds_file:
+        thresholds = _read(thresholds_file, thresholds_pb2.PrivacyThresholds)
+    judged = judge_metrics(metrics, thresholds)
+    write_verdict(judged, output)
+    click.echo(verdict_table(judged.verdict))
+    click.echo(f"report: {os.path.join(output, 'report.html')}")
+    if judged.verdict.blessed:
+        return
+    blocked = judged.verdict.outcome == verdict_pb2.BLOCK
+    sys.exit(EXIT_BLOCK if blocked else EXIT_CANNOT_TELL)
+
+
+@main.command("report")
+@click.option(
+    "--metrics",
+    required=True,
+    type=_directory,
+    help="A directory that `evaluate` or `measure` wrote.",
+)
+@click.option("--output", required=True, type=click.Path(), help="Where report.html goes.")
+def report_command(metrics: str, output: str) -> None:
+    """Writes the report of metrics again."""
+    from tfx_privacy.evaluation.metrics_directory import REPORT_FILE, read_metrics
+    from tfx_privacy.reports.page import metrics_page
+    from tfx_privacy.signals.files import write_text_whole
+
+    content = read_metrics(metrics)
+    path = os.path.join(output, REPORT_FILE)
+    write_text_whole(path, metrics_page(content.results, content.evidence))
+    click.echo(f"report: {path}")
+
+
+def _read(path: str, message_type: type[_M]) -> _M:
+    from tfx_privacy.evaluation.message_files import read_message
+
+    return read_message(path, message_type)
+
+
+def _splits(examples: Sequence[str], spec: config_pb2.SplitSpec) -> list[ExampleSplit]:
+    """The splits that the configuration names, with the files given for them."""
+    from tfx_privacy.signals.errors import InputError
+    from tfx_privacy.signals.examples import ExampleSplit
+
+    patterns: dict[str, list[str]] = {}
+    for argument in examples:
+        name, separator, pattern = argument.partition("=")
+        if not (name and separator and pattern):
+            raise click.BadParameter(
+                f"{argument!r} is not of the form SPLIT=GLOB, 'train=data/train*.gz' for example",
+                param_hint="--examples",
+            )
+        patterns.setdefault(name, []).append(pattern)
+    for name in (*spec.members, *spec.nonmembers):
+        if name not in patterns:
+            raise InputError(
+                f"the configuration's `splits` name {name!r}; --examples gives {sorted(patterns)}"
+            )
+    return [
+        ExampleSplit(name, is_member, tuple(patterns[name]))
+        for names, is_member in ((spec.members, True), (spec.nonmembers, False))
+        for name in names
+    ]
+
+
+def _pipelines(arguments: Sequence[str]) -> Callable[[], beam.Pipeline]:
+    import apache_beam
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    return lambda: apache_beam.Pipeline(options=PipelineOptions(list(arguments)))
+
+
+@contextmanager
+def _output(directory: str) -> Iterator[Outputs]:
+    from tfx_privacy.evaluation.output_directory import whole_output
+
+    with whole_output(directory) as outputs:
+        yield outputs
+
+
+def _progress() -> StageProgress:
+    from tfx_privacy.reports.progress import StageProgress
+
+    return StageProgress()
+
+
+def _tell(content: PrivacyMetricsContent, output: str) -> None:
+    from tfx_privacy.reports.terminal import results_table
+
+    click.echo(results_table(content.results))
+    click.echo(f"report: {os.path.join(output, 'report.html')}")
+
+
+if __name__ == "__main__":
+    main()

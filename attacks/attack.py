@@ -1,0 +1,70 @@
+"""What an attack is: fitted on FIT rows, then a score for any row."""
+
+from __future__ import annotations
+
+import abc
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+from tfx_privacy.signals.batch import Signals
+
+
+class FittedAttack(abc.ABC):
+    """An attack that is ready to score. It can be written to a directory and read back."""
+
+    @abc.abstractmethod
+    def score(self, signals: Signals) -> NDArray[np.float64]:
+        """A score for each row, [n] float64: the higher, the more member-like.
+
+        The same row has the same score, to the bit, whatever rows stand beside it.
+        """
+
+    @abc.abstractmethod
+    def save(self, directory: Path) -> None:
+        """Writes what `Attack.load` needs into an existing, empty local directory."""
+
+
+class Attack(abc.ABC):
+    """An attack before it is fitted: a small frozen dataclass of its settings."""
+
+    # The name in the registry, configurations and results.
+    name: ClassVar[str]
+    # One sentence for reports: what the attacker does.
+    description: ClassVar[str]
+    # The columns of the signals table it reads: of "logits", "loss", "label".
+    needs: ClassVar[frozenset[str]]
+    # The tasks it is defined for.
+    tasks: ClassVar[frozenset[config_pb2.Task.ValueType]]
+    # Whether `fit` learns from members and non-members. Scores of the rows it
+    # learned from are then optimistic.
+    is_trained: ClassVar[bool]
+
+    @abc.abstractmethod
+    def fit(self, signals: Signals, seed: int) -> FittedAttack:
+        """Fits the attack on FIT rows.
+
+        Args:
+          signals: Rows of both sides, sorted by id. Sides may differ in size: they
+            are balanced by weight.
+          seed: Where all randomness comes from.
+
+        Raises:
+          ValueError: If a side has no rows.
+        """
+
+    @abc.abstractmethod
+    def load(self, directory: Path) -> FittedAttack:
+        """Reads what `FittedAttack.save` wrote."""
+
+    def cannot_run(self, signals: Signals) -> str | None:
+        """Why the attack cannot run on such signals, in one sentence; None if it can."""
+        missing = sorted(name for name in self.needs if getattr(signals, name) is None)
+        if missing:
+            return f"needs {', '.join(missing)}, which the signals do not have"
+        if signals.task not in self.tasks:
+            return f"is not defined for the task {config_pb2.Task.Name(signals.task)}"
+        return None

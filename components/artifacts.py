@@ -1,0 +1,43 @@
+"""The artifacts that the nodes hand to each other.
+
+Kubeflow imports `module.Class` from the type name, so each name is
+`tfx_privacy.<Class>` and the package's root exports the class. None declares
+PROPERTIES: Kubeflow's compiler fails on them. What there is to say about an
+artifact stands in its custom properties.
+"""
+
+from __future__ import annotations
+
+from tfx.types.artifact import Artifact
+
+
+class PrivacyMetrics(Artifact):
+    """What attacks found out about a model: `metrics.json`, `report.html`, `evidence/`.
+
+    Custom properties: `model_uri`, `best_attack`, and the best attack's metrics as
+    doubles (`auc`, `auc_lower`, `auc_upper` and so on).
+    """
+
+    TYPE_NAME = "tfx_privacy.PrivacyMetrics"
+
+
+class PrivacySignals(Artifact):
+    """The signals table: what an attacker observes of each example. Personal data."""
+
+    TYPE_NAME = "tfx_privacy.PrivacySignals"
+
+
+class RecordRisk(Artifact):
+    """Each record's scores by each attack, by id. Personal data."""
+
+    TYPE_NAME = "tfx_privacy.RecordRisk"
+
+
+class PrivacyVerdict(Artifact):
+    """The gate's decision: `verdict.json`, `report.html`.
+
+    Custom properties: `outcome` ("PASS", "BLOCK", "CANNOT_TELL"), `blessed` (0 or
+    1), `reason`, `model_uri`, `metrics_uri`.
+    """
+
+    TYPE_NAME = "tfx_privacy.PrivacyVerdict"

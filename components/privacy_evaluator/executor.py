@@ -1,0 +1,121 @@
+"""PrivacyEvaluator's executor: artifacts into paths, results into artifacts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from tfx import types
+from tfx.components.util import examples_utils
+from tfx.dsl.components.base import base_beam_executor
+from tfx.proto import example_gen_pb2
+from tfx.types import artifact_utils
+from tfx.utils import io_utils, path_utils
+
+from tfx_privacy.evaluation.evaluate import Outputs, TargetInputs, evaluate
+from tfx_privacy.evaluation.message_files import message_from_json
+from tfx_privacy.evaluation.schema import check_features_in_schema
+from tfx_privacy.evaluation.summary import summary_properties
+from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+from tfx_privacy.signals.errors import InputError
+from tfx_privacy.signals.examples import ExampleSplit
+
+MODEL = "model"
+EXAMPLES = "examples"
+TRANSFORM_GRAPH = "transform_graph"
+SCHEMA = "schema"
+CONFIG = "config"
+CODE_VERSION = "code_version"
+METRICS = "metrics"
+SIGNALS = "signals"
+RECORD_RISK = "record_risk"
+
+_READABLE_PAYLOADS = (
+    example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE,
+    example_gen_pb2.PayloadFormat.FORMAT_TF_SEQUENCE_EXAMPLE,
+)
+
+
+class Executor(base_beam_executor.BaseBeamExecutor):
+    """Runs `evaluation.evaluate` on a Trainer's model and an Examples channel."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Measures the model; see PrivacyEvaluator for inputs and outputs.
+
+        Raises:
+          InputError: If an input cannot be used as given.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        config = message_from_json(
+            exec_properties[CONFIG], config_pb2.PrivacyConfig, "the property 'config'"
+        )
+        if input_dict.get(SCHEMA):
+            schema_uri = artifact_utils.get_single_uri(input_dict[SCHEMA])
+            schema = io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(schema_uri))
+            check_features_in_schema(config, schema)
+        content = evaluate(
+            target=_target_inputs(input_dict),
+            splits=_splits(input_dict[EXAMPLES], config.splits),
+            config=config,
+            outputs=Outputs(
+                metrics=artifact_utils.get_single_uri(output_dict[METRICS]),
+                signals=artifact_utils.get_single_uri(output_dict[SIGNALS]),
+                record_risk=artifact_utils.get_single_uri(output_dict[RECORD_RISK]),
+                scratch=os.path.join(self._get_tmp_dir(), "privacy_evaluator"),
+            ),
+            new_pipeline=self._make_beam_pipeline,
+        )
+        metrics = artifact_utils.get_single_instance(output_dict[METRICS])
+        for name, value in summary_properties(content.results).items():
+            if isinstance(value, str):
+                metrics.set_string_custom_property(name, value)
+            else:
+                metrics.set_float_custom_property(name, value)
+
+
+def _target_inputs(input_dict: dict[str, list[types.Artifact]]) -> TargetInputs:
+    model = artifact_utils.get_single_instance(input_dict[MODEL])
+    graph = input_dict.get(TRANSFORM_GRAPH)
+    return TargetInputs(
+        uri=model.uri,
+        model_dir=path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model)),
+        transform_graph_dir=artifact_utils.get_single_uri(graph) if graph else None,
+    )
+
+
+def _splits(examples: Sequence[types.Artifact], spec: config_pb2.SplitSpec) -> list[ExampleSplit]:
+    for artifact in examples:
+        _check_payload(artifact)
+    return [
+        ExampleSplit(name, is_member, tuple(_file_patterns(examples, name)))
+        for names, is_member in ((spec.members, True), (spec.nonmembers, False))
+        for name in names
+    ]
+
+
+def _file_patterns(examples: Sequence[types.Artifact], split: str) -> list[str]:
+    try:
+        return examples_utils.get_split_file_patterns(list(examples), split)
+    except ValueError as error:
+        found = {artifact.uri: artifact.split_names for artifact in examples}
+        raise InputError(
+            f"the examples have no split {split!r}, which the configuration names in `splits`: "
+            f"found {found}"
+        ) from error
+
+
+def _check_payload(examples: types.Artifact) -> None:
+    payload = examples_utils.get_payload_format(examples)
+    if payload not in _READABLE_PAYLOADS:
+        found = example_gen_pb2.PayloadFormat.Name(payload)
+        expected = [example_gen_pb2.PayloadFormat.Name(known) for known in _READABLE_PAYLOADS]
+        raise InputError(
+            f"the examples at {examples.uri} have payload {found}; "
+            f"expected {' or '.join(expected)} (the latter with a signature that parses)"
+        )

@@ -1,0 +1,103 @@
+"""PrivacyGate's executor: the verdict into a blessing that Pusher obeys."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from absl import logging
+from tfx import types
+from tfx.components.evaluator import constants
+from tfx.dsl.components.base import base_executor
+from tfx.types import artifact_utils
+from tfx.utils import io_utils
+
+from tfx_privacy.evaluation.gate import judge_metrics, write_verdict
+from tfx_privacy.evaluation.message_files import message_from_json
+from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
+from tfx_privacy.proto import privacy_verdict_pb2 as verdict_pb2
+from tfx_privacy.reports.terminal import verdict_table
+from tfx_privacy.signals.errors import InputError
+
+METRICS = "metrics"
+MODEL = "model"
+# The input and the output cannot share a name in a component's specification.
+QUALITY_BLESSING = "quality_blessing"
+THRESHOLDS = "thresholds"
+CODE_VERSION = "code_version"
+BLESSING = "blessing"
+VERDICT = "verdict"
+
+
+class Executor(base_executor.BaseExecutor):
+    """Runs `evaluation.gate` and marks the blessing."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Judges; see PrivacyGate for inputs and outputs.
+
+        Raises:
+          InputError: If metrics or blessing are of another model, or unreadable.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        thresholds = message_from_json(
+            exec_properties[THRESHOLDS],
+            thresholds_pb2.PrivacyThresholds,
+            "the property 'thresholds'",
+        )
+        model = artifact_utils.get_single_instance(input_dict[MODEL])
+        metrics_uri = artifact_utils.get_single_uri(input_dict[METRICS])
+        judged = judge_metrics(
+            metrics_uri,
+            thresholds,
+            model_uri=model.uri,
+            quality_blessed=_quality_blessed(input_dict, model),
+        )
+        verdict = judged.verdict
+        write_verdict(judged, artifact_utils.get_single_uri(output_dict[VERDICT]))
+        _describe(artifact_utils.get_single_instance(output_dict[VERDICT]), verdict)
+        blessing = artifact_utils.get_single_instance(output_dict[BLESSING])
+        self._mark(blessing, model, verdict.blessed)
+        logging.info("PrivacyGate\n%s", verdict_table(verdict))
+
+    def _mark(self, blessing: types.Artifact, model: types.Artifact, blessed: bool) -> None:
+        node = self._context.pipeline_node if self._context else None
+        if node is not None:
+            blessing.set_string_custom_property("component_id", node.node_info.id)
+        blessing.set_string_custom_property(
+            constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, model.uri
+        )
+        blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model.id)
+        value = constants.BLESSED_VALUE if blessed else constants.NOT_BLESSED_VALUE
+        name = constants.BLESSED_FILE_NAME if blessed else constants.NOT_BLESSED_FILE_NAME
+        io_utils.write_string_file(os.path.join(blessing.uri, name), "")
+        blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, value)
+
+
+def _quality_blessed(
+    input_dict: dict[str, list[types.Artifact]], model: types.Artifact
+) -> bool | None:
+    """The Evaluator's word on this model; None where none is asked for."""
+    if not input_dict.get(QUALITY_BLESSING):
+        return None
+    blessing = artifact_utils.get_single_instance(input_dict[QUALITY_BLESSING])
+    uri = blessing.get_string_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY)
+    if uri and uri != model.uri:
+        raise InputError(
+            f"the blessing at {blessing.uri} is of the model at {uri}; expected one of {model.uri}"
+        )
+    blessed = blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY)
+    # An Evaluator without thresholds sets nothing: not blessed.
+    return bool(uri) and blessed == constants.BLESSED_VALUE
+
+
+def _describe(artifact: types.Artifact, verdict: verdict_pb2.PrivacyVerdict) -> None:
+    artifact.set_string_custom_property("outcome", verdict_pb2.Outcome.Name(verdict.outcome))
+    artifact.set_int_custom_property("blessed", int(verdict.blessed))
+    artifact.set_string_custom_property("reason", verdict.reasons[0])
+    artifact.set_string_custom_property("model_uri", verdict.model_uri)
+    artifact.set_string_custom_property("metrics_uri", verdict.metrics_uri)

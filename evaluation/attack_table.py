@@ -1,0 +1,176 @@
+"""From a signals table to a directory of metrics: select, fit, score, measure, write."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+import apache_beam as beam
+
+from tfx_privacy.attacks.attack import Attack
+from tfx_privacy.attacks.registry import resolve_attacks
+from tfx_privacy.evaluation.metrics_directory import PrivacyMetricsContent, write_metrics
+from tfx_privacy.evaluation.results import assemble_results
+from tfx_privacy.evaluation.score import ScorePlan, score
+from tfx_privacy.evaluation.select import Selection, select
+from tfx_privacy.evaluation.stages import StageClock
+from tfx_privacy.evaluation.suite import (
+    ChosenOnFit,
+    FittedSuite,
+    choose_on_fit,
+    fit_suite,
+    runnable_attacks,
+)
+from tfx_privacy.metrics.counts import Evidence
+from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+from tfx_privacy.proto import privacy_results_pb2 as results_pb2
+from tfx_privacy.signals.batch import Signals
+from tfx_privacy.signals.files import remove
+from tfx_privacy.signals.table import TableDescription
+from tfx_privacy.signals.table_writer import remove_rows
+
+
+@dataclasses.dataclass(frozen=True)
+class Outputs:
+    """Directories that a run writes.
+
+    Attributes:
+      metrics: The metrics, the report and the counts.
+      signals: The signals table.
+      record_risk: Each record's scores.
+      scratch: What workers and the machine that fits hand to each other; it is
+        deleted at the end. Workers must reach it.
+    """
+
+    metrics: str
+    signals: str
+    record_risk: str
+    scratch: str
+
+
+def attack_table(
+    model: results_pb2.TargetModel,
+    table: TableDescription,
+    config: config_pb2.PrivacyConfig,
+    outputs: Outputs,
+    new_pipeline: Callable[[], beam.Pipeline],
+    clock: StageClock,
+) -> PrivacyMetricsContent:
+    """Attacks the rows of the table at `outputs.signals` and writes the results.
+
+    Args:
+      model: The model that the table is about.
+      table: The table's description.
+      config: The resolved configuration.
+      outputs: Where the table lies and the results go.
+      new_pipeline: Makes a Beam pipeline on the caller's runner.
+      clock: Times the stages.
+    """
+    try:
+        with clock.stage("select"):
+            selection = select(
+                outputs.signals,
+                table,
+                outputs.scratch,
+                config.seed,
+                config.sample_sizes.fit_rows_per_side,
+                new_pipeline,
+            )
+        with clock.stage("fit"):
+            fitted = _fit(selection, config)
+        with clock.stage("score"):
+            evidence = _score(fitted, table, config, outputs, new_pipeline)
+        with clock.stage("evidence"):
+            model.identity = table.identity.in_words()
+            results = assemble_results(
+                model=model,
+                config=config,
+                records=selection.records,
+                evidence=evidence,
+                best_attack=fitted.chosen.best_attack,
+                skipped=fitted.skipped,
+            )
+        if not config.keep_signals:
+            remove_rows(outputs.signals)
+    finally:
+        remove([outputs.scratch])
+    with clock.stage("report"):
+        results.stages.extend(clock.times)
+        content = PrivacyMetricsContent(results, evidence)
+        write_metrics(content, outputs.metrics)
+    return content
+
+
+@dataclasses.dataclass(frozen=True)
+class _Fitted:
+    """Attacks fitted on FIT, the same fitted on JUDGE for per-record risk, and choices."""
+
+    on_fit: FittedSuite
+    on_judge: FittedSuite
+    chosen: ChosenOnFit
+    skipped: Mapping[str, str]
+
+
+def _fit(selection: Selection, config: config_pb2.PrivacyConfig) -> _Fitted:
+    attacks = resolve_attacks(config.attacks)
+    attacks, skipped = runnable_attacks(attacks, selection.fit)
+    attacks, too_few = _with_enough_rows(attacks, selection)
+    on_fit = fit_suite(attacks, selection.fit, config.seed)
+    return _Fitted(
+        on_fit=on_fit,
+        on_judge=fit_suite(attacks, selection.judge_sample, config.seed),
+        chosen=choose_on_fit(attacks, on_fit, selection.fit, config.seed),
+        skipped={**skipped, **too_few},
+    )
+
+
+# A trained attack is also fitted on each half of FIT, so a side needs a few rows.
+_MIN_ROWS_TRAINED = 10
+
+
+def _with_enough_rows(
+    attacks: tuple[Attack, ...], selection: Selection
+) -> tuple[tuple[Attack, ...], dict[str, str]]:
+    fewest = min(_fewest(selection.fit), _fewest(selection.judge_sample))
+    able, reasons = [], {}
+    for attack in attacks:
+        needed = _MIN_ROWS_TRAINED if attack.is_trained else 1
+        if fewest >= needed:
+            able.append(attack)
+        else:
+            reasons[attack.name] = (
+                f"needs at least {needed} members and {needed} non-members in FIT and in JUDGE; "
+                f"found {_sides(selection.fit)} in FIT and "
+                f"{_sides(selection.judge_sample)} in JUDGE"
+            )
+    return tuple(able), reasons
+
+
+def _fewest(signals: Signals) -> int:
+    members = int(signals.member.sum())
+    return min(members, len(signals) - members)
+
+
+def _sides(signals: Signals) -> str:
+    members = int(signals.member.sum())
+    return f"{members} and {len(signals) - members}"
+
+
+def _score(
+    fitted: _Fitted,
+    table: TableDescription,
+    config: config_pb2.PrivacyConfig,
+    outputs: Outputs,
+    new_pipeline: Callable[[], beam.Pipeline],
+) -> Evidence:
+    plan = ScorePlan.prepare(
+        table_dir=outputs.signals,
+        record_risk_dir=outputs.record_risk,
+        scratch=outputs.scratch,
+        seed=config.seed,
+        on_fit=fitted.on_fit,
+        on_judge=fitted.on_judge,
+        edges=fitted.chosen.edges,
+        slicing_specs=config.slicing_specs,
+    )
+    return score(plan, table, outputs.scratch, new_pipeline)

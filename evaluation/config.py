@@ -1,0 +1,150 @@
+"""PrivacyConfig checked once, with every default filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tfx_privacy.attacks.registry import resolve_attacks
+from tfx_privacy.metrics.registry import DEFAULT_METRICS, metric_from_spec
+from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+from tfx_privacy.signals.errors import InputError
+
+DEFAULT_SIGNATURE = "serving_default"
+DEFAULT_FIT_ROWS_PER_SIDE = 100_000
+DEFAULT_BATCH_SIZE = 512
+DEFAULT_CONFIDENCE = 0.95
+DEFAULT_ATTACKS = ("standard",)
+
+
+def resolve_config(config: config_pb2.PrivacyConfig) -> config_pb2.PrivacyConfig:
+    """A copy of the configuration with every default filled in, attacks by name.
+
+    Resolving twice changes nothing. `model_spec.label_key` is checked where it is
+    needed: saved predictions have a column of a fixed name.
+
+    Raises:
+      InputError: If a value is out of its range or unknown; the message names the field.
+    """
+    resolved = config_pb2.PrivacyConfig()
+    resolved.CopyFrom(config)
+    _resolve_model(resolved.model_spec)
+    _resolve_splits(resolved.splits)
+    _check_slicing_specs(resolved.slicing_specs)
+    _resolve_attacks(resolved)
+    _resolve_metrics(resolved)
+    _resolve_sizes(resolved.sample_sizes)
+    if not resolved.HasField("confidence"):
+        resolved.confidence = DEFAULT_CONFIDENCE
+    if not 0 < resolved.confidence < 1:
+        raise InputError(
+            f"confidence is {resolved.confidence}; expected a number in (0, 1), 0.95 for example"
+        )
+    if not resolved.HasField("keep_signals"):
+        resolved.keep_signals = True
+    return resolved
+
+
+def require_label_key(config: config_pb2.PrivacyConfig) -> None:
+    """Raises InputError where the label's feature is not named."""
+    if not config.model_spec.label_key:
+        raise InputError(
+            "model_spec.label_key is empty; expected the name of the feature that holds the label "
+            "(neither a SavedModel nor an Examples artifact says which it is)"
+        )
+
+
+def slice_features(config: config_pb2.PrivacyConfig) -> tuple[str, ...]:
+    """Every feature that a slicing spec names, sorted."""
+    named = {
+        feature
+        for spec in config.slicing_specs
+        for feature in (*spec.feature_keys, *spec.feature_values)
+    }
+    return tuple(sorted(named))
+
+
+def _resolve_model(spec: config_pb2.ModelSpec) -> None:
+    spec.signature_name = spec.signature_name or DEFAULT_SIGNATURE
+    repeated = _repeated(spec.label_vocabulary)
+    if repeated:
+        raise InputError(
+            f"model_spec.label_vocabulary names {repeated!r} more than once; expected each "
+            "class once, in the order of the output's columns"
+        )
+    if spec.task == config_pb2.REGRESSION and spec.label_vocabulary:
+        raise InputError(
+            "model_spec.label_vocabulary is set for the task REGRESSION, which has no classes"
+        )
+
+
+def _resolve_splits(splits: config_pb2.SplitSpec) -> None:
+    if not splits.members:
+        splits.members.append("train")
+    if not splits.nonmembers:
+        splits.nonmembers.append("eval")
+    repeated = _repeated([*splits.members, *splits.nonmembers])
+    if repeated:
+        raise InputError(
+            f"split {repeated!r} is named more than once in splits: members are "
+            f"{list(splits.members)}, nonmembers are {list(splits.nonmembers)}; expected each "
+            "split once, as records the model was trained on or as records it was not"
+        )
+
+
+def _check_slicing_specs(specs: Sequence[config_pb2.SlicingSpec]) -> None:
+    for index, spec in enumerate(specs):
+        features = [*spec.feature_keys, *spec.feature_values]
+        if "" in features:
+            raise InputError(
+                f"slicing_specs[{index}] has an empty feature name; expected the name of a feature"
+            )
+        repeated = _repeated(features)
+        if repeated:
+            raise InputError(
+                f"slicing_specs[{index}] names feature {repeated!r} more than once; "
+                "expected each feature once"
+            )
+
+
+def _resolve_attacks(config: config_pb2.PrivacyConfig) -> None:
+    try:
+        attacks = resolve_attacks(tuple(config.attacks) or DEFAULT_ATTACKS)
+    except ValueError as error:
+        raise InputError(f"attacks: {error}") from error
+    config.attacks[:] = [attack.name for attack in attacks]
+
+
+def _resolve_metrics(config: config_pb2.PrivacyConfig) -> None:
+    if not config.metrics:
+        config.metrics.extend(metric.spec() for metric in DEFAULT_METRICS)
+    for index, spec in enumerate(config.metrics):
+        try:
+            config.metrics[index].CopyFrom(metric_from_spec(spec).spec())
+        except ValueError as error:
+            raise InputError(f"metrics[{index}]: {error}") from error
+    repeated = _repeated([spec.SerializeToString(deterministic=True) for spec in config.metrics])
+    if repeated is not None:
+        spec = config_pb2.MetricSpec.FromString(repeated)
+        raise InputError(
+            f"metrics name {str(spec).strip()!r} more than once; expected each metric once"
+        )
+
+
+def _resolve_sizes(sizes: config_pb2.SampleSizes) -> None:
+    for field, default in (
+        ("fit_rows_per_side", DEFAULT_FIT_ROWS_PER_SIDE),
+        ("batch_size", DEFAULT_BATCH_SIZE),
+    ):
+        value = getattr(sizes, field)
+        if value < 0:
+            raise InputError(f"sample_sizes.{field} is {value}; expected a positive number of rows")
+        setattr(sizes, field, value or default)
+
+
+def _repeated(values: Sequence[str] | Sequence[bytes]) -> str | bytes | None:
+    seen: set[str | bytes] = set()
+    for value in values:
+        if value in seen:
+            return value
+        seen.add(value)
+    return None

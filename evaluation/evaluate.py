@@ -1,0 +1,112 @@
+"""The whole measurement of a model: examples in, a directory of metrics out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import apache_beam as beam
+
+from tfx_privacy.evaluation.attack_table import Outputs, attack_table
+from tfx_privacy.evaluation.config import require_label_key, resolve_config, slice_features
+from tfx_privacy.evaluation.metrics_directory import PrivacyMetricsContent
+from tfx_privacy.evaluation.stages import Listener, StageClock, log_stage
+from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+from tfx_privacy.proto import privacy_results_pb2 as results_pb2
+from tfx_privacy.signals.examples import ExampleSplit, check_apart, peek
+from tfx_privacy.signals.observe import ObserveOptions, observe
+from tfx_privacy.signals.target_plan import TargetPlan, plan_target
+from tfx_privacy.signals.worker_errors import input_error_of
+
+__all__ = ["Outputs", "TargetInputs", "evaluate"]
+
+# Enough to see which features there are, few enough to run the model on at once.
+_EXAMPLES_TO_PEEK = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class TargetInputs:
+    """The model to measure.
+
+    Attributes:
+      uri: What results call the model: its artifact's URI.
+      model_dir: The SavedModel's directory.
+      transform_graph_dir: Transform's output, or None.
+    """
+
+    uri: str
+    model_dir: str
+    transform_graph_dir: str | None = None
+
+
+def evaluate(
+    target: TargetInputs,
+    splits: Sequence[ExampleSplit],
+    config: config_pb2.PrivacyConfig,
+    outputs: Outputs,
+    new_pipeline: Callable[[], beam.Pipeline],
+    listener: Listener = log_stage,
+) -> PrivacyMetricsContent:
+    """Observes the model on every example, attacks it, and writes the results.
+
+    Args:
+      target: The model.
+      splits: Where the examples of each split lie.
+      config: What to measure; defaults are filled in.
+      outputs: Where the results go.
+      new_pipeline: Makes a Beam pipeline on the caller's runner; called for each job.
+      listener: Told of each stage.
+
+    Raises:
+      InputError: If the configuration, the model or the examples cannot be used.
+    """
+    resolved = resolve_config(config)
+    require_label_key(resolved)
+    clock = StageClock(listener)
+    try:
+        with clock.stage("observe"):
+            plan = _plan(target, splits, resolved)
+            table = observe(new_pipeline, plan, splits, _observe_options(resolved), outputs.signals)
+        return attack_table(
+            _target_model(target, plan), table, resolved, outputs, new_pipeline, clock
+        )
+    except Exception as error:
+        clear = input_error_of(error)
+        if clear is None or clear is error:
+            raise
+        raise clear from error
+
+
+def _plan(
+    target: TargetInputs, splits: Sequence[ExampleSplit], config: config_pb2.PrivacyConfig
+) -> TargetPlan:
+    check_apart(splits)
+    examples = [record for split in splits for record in peek(split, _EXAMPLES_TO_PEEK)]
+    return plan_target(
+        target.model_dir,
+        config.model_spec,
+        config.sample_sizes.batch_size,
+        examples,
+        target.transform_graph_dir,
+    )
+
+
+def _observe_options(config: config_pb2.PrivacyConfig) -> ObserveOptions:
+    return ObserveOptions(
+        identity=config.identity,
+        slice_features=slice_features(config),
+        label_vocabulary=tuple(config.model_spec.label_vocabulary),
+        example_weight_key=config.model_spec.example_weight_key,
+    )
+
+
+def _target_model(target: TargetInputs, plan: TargetPlan) -> results_pb2.TargetModel:
+    return results_pb2.TargetModel(
+        uri=target.uri,
+        signature_name=plan.signature_name,
+        output_name=plan.output_name,
+        task=plan.task,
+        output_kind=plan.output_kind,
+        output_width=plan.output_width,
+        logits_source=plan.logits_source,
+    )

@@ -1,0 +1,79 @@
+"""The gate's whole job on a directory of metrics: judge and write."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from tfx_privacy.evaluation.message_files import message_to_json
+from tfx_privacy.evaluation.metrics_directory import PrivacyMetricsContent, read_metrics
+from tfx_privacy.evaluation.thresholds import resolve_gate_thresholds
+from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
+from tfx_privacy.proto import privacy_verdict_pb2 as verdict_pb2
+from tfx_privacy.reports.page import verdict_page
+from tfx_privacy.signals.errors import InputError
+from tfx_privacy.signals.files import join, write_bytes_whole, write_text_whole
+from tfx_privacy.verdict.judge import judge
+from tfx_privacy.version import __version__
+
+JSON_FILE = "verdict.json"
+BINARY_FILE = "verdict.binpb"
+REPORT_FILE = "report.html"
+
+
+@dataclasses.dataclass(frozen=True)
+class JudgedMetrics:
+    """A verdict and what it was judged by."""
+
+    verdict: verdict_pb2.PrivacyVerdict
+    metrics: PrivacyMetricsContent
+
+
+def judge_metrics(
+    metrics_dir: str,
+    thresholds: thresholds_pb2.PrivacyThresholds,
+    model_uri: str | None = None,
+    quality_blessed: bool | None = None,
+) -> JudgedMetrics:
+    """Judges a directory of metrics by thresholds.
+
+    Args:
+      metrics_dir: A directory as metrics_directory.py describes it.
+      thresholds: The limits; defaults are filled in.
+      model_uri: The model that is about to be pushed; None where nobody says.
+      quality_blessed: The Evaluator's blessing; None where there is none. The model
+        is blessed only if this is not False.
+
+    Raises:
+      InputError: If the metrics cannot be read, contradict themselves, or are of
+        another model.
+    """
+    resolved = resolve_gate_thresholds(thresholds)
+    metrics = read_metrics(metrics_dir)
+    measured = metrics.results.model.uri
+    if model_uri is not None and measured != model_uri:
+        raise InputError(
+            f"the metrics at {metrics_dir} are of the model at {measured}; "
+            f"expected those of {model_uri}"
+        )
+    try:
+        verdict = judge(metrics.results, metrics.evidence, resolved)
+    except ValueError as error:
+        raise InputError(f"the metrics at {metrics_dir} cannot be judged: {error}") from error
+    verdict.package_version = __version__
+    verdict.metrics_uri = metrics_dir
+    if quality_blessed is not None:
+        verdict.quality_blessed = quality_blessed
+        if verdict.blessed and not quality_blessed:
+            verdict.blessed = False
+            verdict.blessed_with_warning = False
+            verdict.reasons.append("Not blessed: the Evaluator did not bless the model's quality.")
+    return JudgedMetrics(verdict, metrics)
+
+
+def write_verdict(judged: JudgedMetrics, directory: str) -> None:
+    """Writes verdict and page; `verdict.json`, which people wait for, comes last."""
+    page = verdict_page(judged.verdict, judged.metrics.results, judged.metrics.evidence)
+    binary = judged.verdict.SerializeToString(deterministic=True)
+    write_text_whole(join(directory, REPORT_FILE), page)
+    write_bytes_whole(join(directory, BINARY_FILE), binary)
+    write_text_whole(join(directory, JSON_FILE), message_to_json(judged.verdict))

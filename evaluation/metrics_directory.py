@@ -1,0 +1,88 @@
+"""A directory of metrics: the content of a PrivacyMetrics artifact.
+
+metrics.json             PrivacyResults, for people and other programs
+metrics.binpb            the same, as our own nodes read it
+report.html              the page
+evidence/edges.parquet   where each attack's scores were cut into bins
+evidence/counts.parquet  how many rows of each slice fell into each bin
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from google.protobuf.message import DecodeError
+
+from tfx_privacy.evaluation.evidence_files import (
+    read_counts,
+    read_edges,
+    write_counts,
+    write_edges,
+)
+from tfx_privacy.evaluation.message_files import message_to_json
+from tfx_privacy.metrics.counts import Evidence
+from tfx_privacy.proto import privacy_results_pb2 as results_pb2
+from tfx_privacy.reports.page import metrics_page
+from tfx_privacy.signals.errors import InputError
+from tfx_privacy.signals.files import (
+    exists,
+    join,
+    read_bytes,
+    write_bytes_whole,
+    write_text_whole,
+)
+
+SCHEMA_VERSION = 1
+JSON_FILE = "metrics.json"
+BINARY_FILE = "metrics.binpb"
+REPORT_FILE = "report.html"
+EDGES_FILE = "evidence/edges.parquet"
+COUNTS_FILE = "evidence/counts.parquet"
+
+
+@dataclasses.dataclass(frozen=True)
+class PrivacyMetricsContent:
+    """What a directory of metrics holds."""
+
+    results: results_pb2.PrivacyResults
+    evidence: Evidence
+
+
+def write_metrics(content: PrivacyMetricsContent, directory: str) -> None:
+    """Writes a directory of metrics; `metrics.binpb`, which readers need, comes last."""
+    write_edges(content.evidence.edges, join(directory, EDGES_FILE))
+    write_counts(content.evidence.counts, join(directory, COUNTS_FILE))
+    page = metrics_page(content.results, content.evidence)
+    write_text_whole(join(directory, REPORT_FILE), page)
+    write_text_whole(join(directory, JSON_FILE), message_to_json(content.results))
+    binary = content.results.SerializeToString(deterministic=True)
+    write_bytes_whole(join(directory, BINARY_FILE), binary)
+
+
+def read_metrics(directory: str) -> PrivacyMetricsContent:
+    """Reads a directory of metrics.
+
+    Raises:
+      InputError: If a file is missing or unreadable, or of another schema version.
+    """
+    results = results_pb2.PrivacyResults()
+    path = join(directory, BINARY_FILE)
+    if not exists(path):
+        raise InputError(
+            f"{directory} holds no metrics: expected {BINARY_FILE} in it, as PrivacyEvaluator, "
+            "`tfx-privacy evaluate` and `tfx-privacy measure` write it"
+        )
+    try:
+        results.ParseFromString(read_bytes(path))
+    except DecodeError as error:
+        raise InputError(f"{path} is not a PrivacyResults message: {error}") from error
+    if results.schema_version != SCHEMA_VERSION:
+        raise InputError(
+            f"{path} has schema version {results.schema_version}; expected {SCHEMA_VERSION}: "
+            "it was written by another version of tfx-privacy"
+        )
+    evidence = Evidence(
+        edges=read_edges(join(directory, EDGES_FILE)),
+        counts=read_counts(join(directory, COUNTS_FILE)),
+    )
+    return PrivacyMetricsContent(results, evidence)

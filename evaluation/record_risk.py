@@ -1,0 +1,67 @@
+"""The record-risk table: each record's score by each attack. Personal data."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from tfx_privacy.signals.batch import Signals
+from tfx_privacy.signals.files import join, open_whole
+from tfx_privacy.signals.table import ids_to_arrow
+
+_SCORE_PREFIX = "score:"
+
+
+class RecordRiskFile:
+    """One bucket's rows of the table.
+
+    Columns: `id` (16 bytes, as in the signals table), `member`, `part` ("FIT" or
+    "JUDGE") and `score:<attack>` (float64, higher is more member-like). A JUDGE row
+    is scored by attacks fitted on FIT rows and the other way round, so no score
+    comes from an attack that has seen its row. Duplicates have no row here.
+    """
+
+    def __init__(self, writer: pq.ParquetWriter, attacks: Sequence[str]) -> None:
+        self._writer = writer
+        self._attacks = attacks
+
+    @staticmethod
+    @contextlib.contextmanager
+    def open(directory: str, bucket: int, attacks: Sequence[str]) -> Iterator[RecordRiskFile]:
+        """A file that appears when the block ends.
+
+        Raises:
+          InputError: If it cannot be written.
+        """
+        path = join(directory, f"record_risk-{bucket:05d}.parquet")
+        schema = record_risk_schema(attacks)
+        with open_whole(path) as stream, pq.ParquetWriter(stream, schema) as writer:
+            yield RecordRiskFile(writer, attacks)
+
+    def append(self, rows: Signals, part: str, scores: Mapping[str, NDArray[np.float64]]) -> None:
+        """Adds rows of one part with each attack's [n] scores."""
+        columns = [
+            ids_to_arrow(rows.ids),
+            pa.array(rows.member),
+            pa.array([part] * len(rows), pa.string()),
+            *(pa.array(scores[attack], pa.float64()) for attack in self._attacks),
+        ]
+        schema = record_risk_schema(self._attacks)
+        self._writer.write_table(pa.Table.from_arrays(columns, schema=schema))
+
+
+def record_risk_schema(attacks: Sequence[str]) -> pa.Schema:
+    """The columns of the table."""
+    return pa.schema(
+        [
+            pa.field("id", pa.binary(16), nullable=False),
+            pa.field("member", pa.bool_(), nullable=False),
+            pa.field("part", pa.string(), nullable=False),
+            *(pa.field(f"{_SCORE_PREFIX}{name}", pa.float64(), nullable=False) for name in attacks),
+        ]
+    )

@@ -1,0 +1,204 @@
+"""The second job: score the rows bucket by bucket, and count."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+from apache_beam.utils.shared import Shared
+from numpy.typing import NDArray
+
+from tfx_privacy.evaluation.evidence_files import read_counts, write_counts
+from tfx_privacy.evaluation.record_risk import RecordRiskFile
+from tfx_privacy.evaluation.select import bucket_roles
+from tfx_privacy.evaluation.suite import FittedSuite
+from tfx_privacy.metrics.counts import WHOLE, Evidence, ScoreCounts, ScoreEdges, SliceKey
+from tfx_privacy.metrics.edges import bin_scores
+from tfx_privacy.metrics.slicing import FeatureValues, slice_counts, slice_rows
+from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+from tfx_privacy.signals.batch import Signals
+from tfx_privacy.signals.files import join, read_bytes, write_bytes_whole
+from tfx_privacy.signals.partition import Role
+from tfx_privacy.signals.table import TableDescription
+from tfx_privacy.signals.table_reader import read_bucket
+
+_Counts = dict[tuple[str, SliceKey], ScoreCounts]
+
+
+@dataclasses.dataclass(frozen=True)
+class ScorePlan:
+    """What a worker needs to score: paths and small values.
+
+    Attributes:
+      table_dir: The signals table.
+      record_risk_dir: Where each record's scores go.
+      on_fit_path: The suite fitted on FIT rows, which scores JUDGE rows.
+      on_judge_path: The suite fitted on JUDGE rows, which scores FIT rows.
+      seed: The seed of FIT and JUDGE.
+      edges: Where each attack's scores are cut.
+      slicing_specs: The slices to count.
+    """
+
+    table_dir: str
+    record_risk_dir: str
+    on_fit_path: str
+    on_judge_path: str
+    seed: int
+    edges: Mapping[str, ScoreEdges]
+    slicing_specs: tuple[config_pb2.SlicingSpec, ...]
+
+    @staticmethod
+    def prepare(
+        *,
+        table_dir: str,
+        record_risk_dir: str,
+        scratch: str,
+        seed: int,
+        on_fit: FittedSuite,
+        on_judge: FittedSuite,
+        edges: Mapping[str, ScoreEdges],
+        slicing_specs: Iterable[config_pb2.SlicingSpec],
+    ) -> ScorePlan:
+        """Leaves the suites where workers can read them."""
+        plan = ScorePlan(
+            table_dir=table_dir,
+            record_risk_dir=record_risk_dir,
+            on_fit_path=join(scratch, "attacks_fitted_on_fit.zip"),
+            on_judge_path=join(scratch, "attacks_fitted_on_judge.zip"),
+            seed=seed,
+            edges=edges,
+            slicing_specs=tuple(slicing_specs),
+        )
+        write_bytes_whole(plan.on_fit_path, on_fit.to_bytes())
+        write_bytes_whole(plan.on_judge_path, on_judge.to_bytes())
+        return plan
+
+
+def score(
+    plan: ScorePlan,
+    table: TableDescription,
+    scratch: str,
+    new_pipeline: Callable[[], beam.Pipeline],
+) -> Evidence:
+    """Scores every row that is used, in one Beam job over buckets.
+
+    JUDGE rows are counted, by attacks that never saw them. FIT rows are scored by
+    attacks fitted on JUDGE rows, for the record-risk table and nothing else. What
+    leaves the workers is counts.
+
+    Args:
+      plan: What to score, and how.
+      table: The description of the signals table.
+      scratch: A directory that workers and this machine share.
+      new_pipeline: Makes a Beam pipeline on the caller's runner.
+
+    Returns:
+      The counts of the JUDGE rows; of the whole for every attack, and of every
+      slice that has a JUDGE row.
+    """
+    path = join(scratch, "counts.parquet")
+    with new_pipeline() as pipeline:
+        _ = (
+            pipeline
+            | "Buckets" >> beam.Create(range(table.buckets))
+            | "Score" >> beam.ParDo(_ScoreBucket(plan, table))
+            | "Sum" >> beam.CombinePerKey(_sum)
+            | "One" >> beam.combiners.ToList()
+            | "Write" >> beam.Map(lambda counted: write_counts(dict(counted), path))
+        )
+    nothing = {(attack, WHOLE): _no_counts(edges) for attack, edges in plan.edges.items()}
+    return Evidence(edges=plan.edges, counts=nothing | read_counts(path))
+
+
+def _no_counts(edges: ScoreEdges) -> ScoreCounts:
+    return ScoreCounts(np.zeros(edges.bins, np.int64), np.zeros(edges.bins, np.int64))
+
+
+def _sum(counts: Iterable[ScoreCounts]) -> ScoreCounts:
+    total: ScoreCounts | None = None
+    for part in counts:
+        total = part if total is None else total + part
+    if total is None:
+        raise ValueError("no counts to add: expected those of at least one bucket")
+    return total
+
+
+class _ScoreBucket(beam.DoFn):
+    """Scores a bucket: its counts go on, its record risk into a file."""
+
+    def __init__(self, plan: ScorePlan, table: TableDescription) -> None:
+        self._plan = plan
+        self._table = table
+        # Attacks are loaded once a process and used by all its threads.
+        self._shared = {role: Shared() for role in (Role.FIT, Role.JUDGE)}
+
+    def setup(self) -> None:
+        paths = {Role.JUDGE: self._plan.on_fit_path, Role.FIT: self._plan.on_judge_path}
+        self._suites: dict[Role, FittedSuite] = {
+            role: self._shared[role].acquire(_SuiteLoader(path), tag=path)
+            for role, path in paths.items()
+        }
+
+    def process(self, bucket: int) -> Iterator[tuple[tuple[str, SliceKey], ScoreCounts]]:
+        plan = self._plan
+        roles = bucket_roles(plan.table_dir, self._table, bucket, plan.seed)
+        totals: _Counts = {}
+        start = 0
+        with RecordRiskFile.open(plan.record_risk_dir, bucket, list(plan.edges)) as risk:
+            for batch in read_bucket(plan.table_dir, self._table, bucket):
+                batch_roles = roles[start : start + len(batch)]
+                start += len(batch)
+                for role, suite in self._suites.items():
+                    rows = batch.take(batch_roles == role)
+                    if not len(rows):
+                        continue
+                    scores = suite.score(rows)
+                    risk.append(rows, role.name, scores)
+                    if role == Role.JUDGE:
+                        _add(totals, self._count(rows, scores))
+        yield from totals.items()
+
+    def _count(self, rows: Signals, scores: Mapping[str, NDArray[np.float64]]) -> _Counts:
+        features = {name: _feature_values(column) for name, column in rows.slices.items()}
+        slices = slice_rows(self._plan.slicing_specs, features)
+        counts: _Counts = {}
+        for attack, edges in self._plan.edges.items():
+            bins = bin_scores(scores[attack], edges)
+            counts[attack, WHOLE] = _whole_counts(bins, rows.member, edges.bins)
+            for key, of_slice in slice_counts(bins, rows.member, slices, edges.bins).items():
+                counts[attack, key] = of_slice
+        return counts
+
+
+class _SuiteLoader:
+    """Reads a suite; Shared wants a callable whose result can be referred to weakly."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __call__(self) -> FittedSuite:
+        return FittedSuite.from_bytes(read_bytes(self._path))
+
+
+def _whole_counts(bins: NDArray[np.int64], member: NDArray[np.bool_], n_bins: int) -> ScoreCounts:
+    return ScoreCounts(
+        members=np.bincount(bins[member], minlength=n_bins),
+        nonmembers=np.bincount(bins[~member], minlength=n_bins),
+    )
+
+
+def _add(totals: _Counts, counts: _Counts) -> None:
+    for key, part in counts.items():
+        totals[key] = totals[key] + part if key in totals else part
+
+
+def _feature_values(column: pa.Array) -> FeatureValues:
+    encoded = column.flatten().dictionary_encode()
+    return FeatureValues(
+        offsets=column.offsets.to_numpy().astype(np.int64),
+        codes=encoded.indices.to_numpy().astype(np.int64),
+        vocabulary=encoded.dictionary.to_pylist(),
+    )

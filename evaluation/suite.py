@@ -1,0 +1,119 @@
+"""A suite of attacks, fitted on one sample of rows, and where its scores are cut."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfx_privacy.attacks.attack import Attack, FittedAttack
+from tfx_privacy.attacks.out_of_fold import out_of_fold_scores
+from tfx_privacy.attacks.registry import resolve_attacks
+from tfx_privacy.metrics.best_attack import select_best_attack
+from tfx_privacy.metrics.counts import ScoreCounts, ScoreEdges
+from tfx_privacy.metrics.edges import choose_edges, count_scores
+from tfx_privacy.signals.batch import Signals
+
+
+@dataclasses.dataclass(frozen=True)
+class FittedSuite:
+    """Attacks ready to score, in the order of the configuration."""
+
+    attacks: Mapping[str, FittedAttack]
+
+    def score(self, signals: Signals) -> dict[str, NDArray[np.float64]]:
+        """[n] float64 scores of each attack."""
+        return {name: attack.score(signals) for name, attack in self.attacks.items()}
+
+    def to_bytes(self) -> bytes:
+        """One archive that workers read; no pickle in it."""
+        archive = io.BytesIO()
+        with tempfile.TemporaryDirectory() as scratch:
+            for name, attack in self.attacks.items():
+                directory = Path(scratch) / name
+                directory.mkdir()
+                attack.save(directory)
+            with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as bundle:
+                bundle.writestr("attacks.json", json.dumps(list(self.attacks)))
+                for path in sorted(Path(scratch).rglob("*")):
+                    if path.is_file():
+                        bundle.write(path, path.relative_to(scratch).as_posix())
+        return archive.getvalue()
+
+    @staticmethod
+    def from_bytes(content: bytes) -> FittedSuite:
+        """Reads what `to_bytes` made."""
+        with tempfile.TemporaryDirectory() as scratch:
+            with zipfile.ZipFile(io.BytesIO(content)) as bundle:
+                bundle.extractall(scratch)
+            names = json.loads((Path(scratch) / "attacks.json").read_text())
+            return FittedSuite(
+                {
+                    attack.name: attack.load(Path(scratch) / attack.name)
+                    for attack in resolve_attacks(names)
+                }
+            )
+
+
+def runnable_attacks(
+    attacks: Sequence[Attack], signals: Signals
+) -> tuple[tuple[Attack, ...], dict[str, str]]:
+    """The attacks that can run on such signals, and why the others cannot, by name."""
+    reasons = {attack.name: attack.cannot_run(signals) for attack in attacks}
+    able = tuple(attack for attack in attacks if reasons[attack.name] is None)
+    return able, {name: reason for name, reason in reasons.items() if reason is not None}
+
+
+def fit_suite(
+    attacks: Sequence[Attack],
+    signals: Signals,
+    seed: int,
+    on_attack: Callable[[str], None] = lambda name: None,
+) -> FittedSuite:
+    """Fits every attack on the same rows, which are sorted by id."""
+    fitted = {}
+    for attack in attacks:
+        on_attack(attack.name)
+        fitted[attack.name] = attack.fit(signals, seed)
+    return FittedSuite(fitted)
+
+
+@dataclasses.dataclass(frozen=True)
+class ChosenOnFit:
+    """What is chosen on FIT rows before a JUDGE row is seen.
+
+    Attributes:
+      edges: Bin edges and threshold, by attack.
+      best_attack: The attack with the largest AUC; "" where there is none.
+    """
+
+    edges: Mapping[str, ScoreEdges]
+    best_attack: str
+
+
+def choose_on_fit(
+    attacks: Sequence[Attack], suite: FittedSuite, signals: Signals, seed: int
+) -> ChosenOnFit:
+    """Chooses edges, thresholds and the best attack on FIT rows.
+
+    A trained attack scores the rows it learned from too well, so here each row is
+    scored by a fit on the other half of FIT: else the attack that overfits most
+    would be called the best.
+    """
+    edges: dict[str, ScoreEdges] = {}
+    counts: dict[str, ScoreCounts] = {}
+    for attack in attacks:
+        if attack.is_trained:
+            scores = out_of_fold_scores(attack, signals, seed)
+        else:
+            scores = suite.attacks[attack.name].score(signals)
+        edges[attack.name] = choose_edges(scores, signals.member)
+        counts[attack.name] = count_scores(scores, signals.member, edges[attack.name])
+    return ChosenOnFit(edges, select_best_attack(counts) if counts else "")

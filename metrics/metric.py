@@ -1,0 +1,35 @@
+"""What a metric is: a number with an interval, from counts."""
+
+from __future__ import annotations
+
+import abc
+
+from tfx_privacy.metrics.counts import ScoreCounts
+from tfx_privacy.metrics.interval import Interval
+from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+
+
+class Metric(abc.ABC):
+    """One metric with its parameter: a small frozen dataclass."""
+
+    @abc.abstractmethod
+    def measure(self, counts: ScoreCounts, threshold_bin: int, alpha: float) -> Interval:
+        """The metric and an interval that misses at most alpha on each side.
+
+        Args:
+          counts: Judged rows of both sides, at least one a side.
+          threshold_bin: The attack's threshold, chosen on FIT rows.
+          alpha: One-sided error of each bound, in (0, 0.5).
+
+        Raises:
+          ValueError: If a side has no rows.
+        """
+
+    @property
+    @abc.abstractmethod
+    def no_leak(self) -> float:
+        """The metric's value where members and non-members cannot be told apart."""
+
+    @abc.abstractmethod
+    def spec(self) -> config_pb2.MetricSpec:
+        """The metric by name, as configurations have it."""

@@ -1,0 +1,102 @@
+"""Signals of a number of examples, as columns in memory."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+
+
+@dataclasses.dataclass(frozen=True)
+class Signals:
+    """What an attacker observes of n examples.
+
+    Attributes:
+      task: What the model answers; decides the meaning of `label` and `logits`.
+      ids: [n, 2] uint64, the two halves of each row's 128-bit id.
+      member: [n] bool, whether the model was trained on the row.
+      label: The true answer: [n] int64, the class (BINARY, MULTICLASS); [n, k]
+        float32, one 0 or 1 a label (MULTILABEL); [n, k] float32, the numbers
+        (REGRESSION). None where it is not known.
+      logits: [n, w] float32, the model's unnormalised scores; for REGRESSION its
+        predictions. w is 1 for a binary model with one output. None where only
+        the loss is known.
+      loss: [n] float32, the loss of the row in nats (squared error for
+        REGRESSION). None where there is no label.
+      units: [n, 2] uint64, a digest of the unit (person) of the row, or None.
+      weight: [n] float32, the example weight, or None.
+      slices: For each feature that slices are made of, a list<string> array of
+        n rows: the row's values of that feature.
+    """
+
+    task: config_pb2.Task.ValueType
+    ids: NDArray[np.uint64]
+    member: NDArray[np.bool_]
+    label: NDArray[np.int64] | NDArray[np.float32] | None = None
+    logits: NDArray[np.float32] | None = None
+    loss: NDArray[np.float32] | None = None
+    units: NDArray[np.uint64] | None = None
+    weight: NDArray[np.float32] | None = None
+    slices: Mapping[str, pa.Array] = dataclasses.field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Signals:
+        """The rows at the given indices, or where a mask is true."""
+        indices = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+        columns = {
+            name: None if value is None else value[indices]
+            for name, value in self._arrays().items()
+        }
+        slices = {key: value.take(pa.array(indices)) for key, value in self.slices.items()}
+        return dataclasses.replace(self, **columns, slices=slices)
+
+    def sorted_by_id(self) -> Signals:
+        """The same rows in the order of their ids."""
+        return self.take(np.lexsort((self.ids[:, 1], self.ids[:, 0])))
+
+    @staticmethod
+    def concatenate(parts: Sequence[Signals]) -> Signals:
+        """The rows of all parts, in order.
+
+        Raises:
+          ValueError: If there are no parts, or they differ in task or columns.
+        """
+        if not parts:
+            raise ValueError(
+                "nothing to concatenate: expected at least one part of a signals table"
+            )
+        first = parts[0]
+        for part in parts[1:]:
+            if part._shape() != first._shape():
+                raise ValueError(
+                    "parts of a signals table do not belong together: "
+                    f"found {part._shape()}, expected {first._shape()}"
+                )
+        columns = {
+            name: None
+            if value is None
+            else np.concatenate([part._arrays()[name] for part in parts])
+            for name, value in first._arrays().items()
+        }
+        slices = {
+            key: pa.concat_arrays([part.slices[key] for part in parts]) for key in first.slices
+        }
+        return dataclasses.replace(first, **columns, slices=slices)
+
+    def _arrays(self) -> dict[str, np.ndarray | None]:
+        names = ("ids", "member", "label", "logits", "loss", "units", "weight")
+        return {name: getattr(self, name) for name in names}
+
+    def _shape(self) -> dict[str, object]:
+        widths = {
+            name: None if value is None else value.shape[1:]
+            for name, value in self._arrays().items()
+        }
+        return {"task": self.task, "slices": sorted(self.slices), **widths}

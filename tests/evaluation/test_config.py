@@ -1,0 +1,87 @@
+"""Configurations: what is filled in, and what is refused with which words."""
+
+from __future__ import annotations
+
+import pytest
+
+from tfx_privacy.evaluation.config import require_label_key, resolve_config, slice_features
+from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+from tfx_privacy.signals.errors import InputError
+
+
+def test_defaults_are_those_the_proto_documents() -> None:
+    resolved = resolve_config(config_pb2.PrivacyConfig())
+    assert resolved.model_spec.signature_name == "serving_default"
+    assert list(resolved.splits.members) == ["train"]
+    assert list(resolved.splits.nonmembers) == ["eval"]
+    assert resolved.sample_sizes.fit_rows_per_side == 100_000
+    assert resolved.sample_sizes.batch_size == 512
+    assert resolved.confidence == 0.95
+    assert resolved.keep_signals is True
+    named = [(m.name, m.fpr, m.prior) for m in resolved.metrics]
+    assert named == [
+        ("auc", 0, 0),
+        ("advantage", 0, 0),
+        ("tpr_at_fpr", 0.1, 0),
+        ("tpr_at_fpr", 0.01, 0),
+        ("tpr_at_fpr", 0.001, 0),
+        ("precision", 0, 0.5),
+    ]
+    assert {"loss_threshold", "confidence", "entropy", "correctness"} <= set(resolved.attacks)
+
+
+def test_resolving_twice_changes_nothing() -> None:
+    once = resolve_config(config_pb2.PrivacyConfig(attacks=["loss_threshold"], confidence=0.9))
+    assert resolve_config(once) == once
+    assert list(once.attacks) == ["loss_threshold"]
+
+
+def test_false_is_not_taken_for_unset() -> None:
+    assert resolve_config(config_pb2.PrivacyConfig(keep_signals=False)).keep_signals is False
+
+
+def test_slice_features_are_those_of_all_specs() -> None:
+    config = config_pb2.PrivacyConfig(
+        slicing_specs=[
+            {"feature_keys": ["company", "hour"]},
+            {"feature_values": {"payment": "Cash"}},
+            {},
+        ]
+    )
+    assert slice_features(config) == ("company", "hour", "payment")
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"confidence": 1.0}, "confidence is 1.0"),
+        ({"confidence": 0.0}, "confidence is 0.0"),
+        ({"confidence": float("nan")}, "confidence is nan"),
+        ({"attacks": ["telepathy"]}, "telepathy"),
+        ({"metrics": [{"name": "accuracy"}]}, r"metrics\[0\].*accuracy"),
+        ({"metrics": [{"name": "tpr_at_fpr"}]}, r"metrics\[0\].*fpr"),
+        ({"metrics": [{"name": "tpr_at_fpr", "fpr": 2.0}]}, "2"),
+        ({"metrics": [{"name": "auc"}, {"name": "auc"}]}, "more than once"),
+        (
+            {"splits": {"members": ["train"], "nonmembers": ["train"]}},
+            "'train' is named more than once",
+        ),
+        ({"slicing_specs": [{"feature_keys": ["a", "a"]}]}, "'a' more than once"),
+        ({"slicing_specs": [{"feature_keys": [""]}]}, "empty feature name"),
+        ({"sample_sizes": {"batch_size": -1}}, "batch_size is -1"),
+        ({"sample_sizes": {"fit_rows_per_side": -5}}, "fit_rows_per_side is -5"),
+        ({"model_spec": {"label_vocabulary": ["no", "no"]}}, "'no' more than once"),
+        (
+            {"model_spec": {"label_vocabulary": ["a"], "task": "REGRESSION"}},
+            "REGRESSION, which has no classes",
+        ),
+    ],
+)
+def test_wrong_values_are_named(config: dict, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        resolve_config(config_pb2.PrivacyConfig(**config))
+
+
+def test_the_label_key_has_no_default() -> None:
+    with pytest.raises(InputError, match="label_key is empty"):
+        require_label_key(config_pb2.PrivacyConfig())
