@@ -1,0 +1,47 @@
+"""The terms of the report, for readers new to them."""
+
+from __future__ import annotations
+
+TERMS: tuple[tuple[str, str], ...] = (
+    ("Member", "A record that the model was trained on; a non-member is one that it was not."),
+    (
+        "Membership inference",
+        "Finding out from a model whether a certain record was among its training data. Where "
+        "that data is, say, of patients, membership itself is a personal fact.",
+    ),
+    (
+        "Attack",
+        "A way to turn what can be seen of the model's answer to a record into a score; the higher "
+        "the score, the more the attacker believes that the record is a member.",
+    ),
+    (
+        "TPR and FPR",
+        "True- and false-positive rate: the share of members that the attacker calls members, and "
+        "the share of non-members that it calls members by mistake (false alarms).",
+    ),
+    (
+        "ROC curve",
+        "TPR against FPR at every threshold of the score. On the diagonal lies guessing; the "
+        "further above it, the greater the leak. The lower left corner matters most: an "
+        "attacker who accuses few, and is right.",
+    ),
+    (
+        "Interval",
+        "The range that the true value lies in, at the stated confidence, given that only so many "
+        "records were looked at. More records make it narrower.",
+    ),
+    (
+        "FIT and JUDGE",
+        "One third of the records, chosen by a hash, is used to build the attacks (FIT); every "
+        "number in this report comes from the rest (JUDGE), which the attacks have not seen.",
+    ),
+    (
+        "Slice",
+        "The records with one value of a feature, or one combination of values.",
+    ),
+    (
+        "Differential privacy",
+        "A property of training: whether or not any one record took part, the result is nearly the "
+        "same. How nearly is given by epsilon; smaller is stronger.",
+    ),
+)

@@ -1,0 +1,151 @@
+"""The slices, riskiest first."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+from tfx_privacy.proto import privacy_results_pb2 as results_pb2
+from tfx_privacy.reports.measures import MeasuredText, find_metric, measure_of, measured_text
+from tfx_privacy.reports.names import Name, name_of
+from tfx_privacy.reports.numerals import count_text
+
+# Judged rows that a slice needs for its numbers to mean something.
+MIN_MEMBERS = 200
+MIN_NONMEMBERS = 100
+
+_MOST_ROWS = 100
+_MOST_SMALL_ROWS = 25
+# Names can be long; the page stays below 5 MB whatever they are.
+_MOST_BYTES_OF_NAMES = 1_500_000
+
+
+@dataclasses.dataclass(frozen=True)
+class SliceRow:
+    """One slice.
+
+    Attributes:
+      key: Features and values.
+      members: Judged members, as text.
+      nonmembers: Judged non-members, as text.
+      values: One a metric, in the order of the columns; None where there is none.
+      bar: The first metric's (estimate, lower, upper); None where there is none.
+      note: Why nothing, or little, can be said; empty where something can.
+    """
+
+    key: list[tuple[Name, Name]]
+    members: str
+    nonmembers: str
+    values: list[MeasuredText | None]
+    bar: tuple[float, float, float] | None
+    note: str
+
+
+@dataclasses.dataclass(frozen=True)
+class SlicesTable:
+    """What is shown of the slices, and how many more there are.
+
+    Attributes:
+      columns: The metrics shown; rows are sorted by the first of them.
+      rows: Slices large enough to judge, riskiest first.
+      small_rows: Slices too small to judge, riskiest first.
+      judged: Slices large enough to judge, shown or not.
+      too_small: Slices too small to judge, shown or not.
+    """
+
+    columns: list[config_pb2.MetricSpec]
+    rows: list[SliceRow]
+    small_rows: list[SliceRow]
+    judged: int
+    too_small: int
+
+    @property
+    def not_shown(self) -> int:
+        """Slices large enough to judge that are not shown."""
+        return self.judged - len(self.rows)
+
+    @property
+    def small_not_shown(self) -> int:
+        """Slices too small to judge that are not shown."""
+        return self.too_small - len(self.small_rows)
+
+
+def slices_table(
+    results: results_pb2.PrivacyResults, columns: Sequence[config_pb2.MetricSpec]
+) -> SlicesTable:
+    """The riskiest slices by the best attack.
+
+    Args:
+      results: What was measured.
+      columns: The metrics to show, the one to sort by first.
+    """
+    shown = list(columns)
+
+    def risk(entry: results_pb2.SliceResult) -> float:
+        value = _value(entry, results.best_attack, shown[0]) if shown else None
+        return -1.0 if value is None else value.estimate
+
+    judged = sorted(
+        (entry for entry in results.slices if not _is_small(entry)), key=risk, reverse=True
+    )
+    small = sorted((entry for entry in results.slices if _is_small(entry)), key=risk, reverse=True)
+    rows = _rows(judged[:_MOST_ROWS], results.best_attack, shown, _MOST_BYTES_OF_NAMES)
+    small_rows = _rows(
+        small[:_MOST_SMALL_ROWS], results.best_attack, shown, _MOST_BYTES_OF_NAMES // 4
+    )
+    return SlicesTable(shown, rows, small_rows, len(judged), len(small))
+
+
+def _is_small(entry: results_pb2.SliceResult) -> bool:
+    return entry.judge.members < MIN_MEMBERS or entry.judge.nonmembers < MIN_NONMEMBERS
+
+
+def _rows(
+    entries: Sequence[results_pb2.SliceResult],
+    best_attack: str,
+    columns: Sequence[config_pb2.MetricSpec],
+    most_bytes: int,
+) -> list[SliceRow]:
+    rows: list[SliceRow] = []
+    bytes_left = most_bytes
+    for entry in entries:
+        row = _row(entry, best_attack, columns)
+        bytes_left -= sum(_weight(name) for pair in row.key for name in pair)
+        if bytes_left < 0:
+            break
+        rows.append(row)
+    return rows
+
+
+def _weight(name: Name) -> int:
+    # A character of markup becomes five when escaped.
+    text = name.short + (name.full or "")
+    return len(text.encode()) + 4 * sum(text.count(sign) for sign in "&<>\"'")
+
+
+def _row(
+    entry: results_pb2.SliceResult, best_attack: str, columns: Sequence[config_pb2.MetricSpec]
+) -> SliceRow:
+    values = [(spec, _value(entry, best_attack, spec)) for spec in columns]
+    first = values[0][1] if values else None
+    return SliceRow(
+        key=[(name_of(part.feature), name_of(part.value)) for part in entry.key],
+        members=count_text(entry.judge.members),
+        nonmembers=count_text(entry.judge.nonmembers),
+        values=[
+            None if value is None else measured_text(measure_of(spec), value)
+            for spec, value in values
+        ],
+        bar=None if first is None else (first.estimate, first.lower, first.upper),
+        note="too small to judge" if _is_small(entry) else "",
+    )
+
+
+def _value(
+    entry: results_pb2.SliceResult, attack: str, spec: config_pb2.MetricSpec
+) -> results_pb2.MeasuredValue | None:
+    for result in entry.attacks:
+        if result.name == attack:
+            return find_metric(result.metrics, spec)
+    return None

@@ -1,0 +1,120 @@
+"""Plain text for the log and the command line."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+from tfx_privacy.proto import privacy_results_pb2 as results_pb2
+from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
+from tfx_privacy.proto import privacy_verdict_pb2 as verdict_pb2
+from tfx_privacy.reports.terminal import results_table, verdict_table
+
+
+def _finding(metric, limit, estimate, lower, upper, outcome, **fields):
+    return verdict_pb2.Finding(
+        threshold=thresholds_pb2.PrivacyThreshold(metric=metric, upper_limit=limit),
+        outcome=outcome,
+        attack="logistic_regression",
+        value=results_pb2.MeasuredValue(
+            estimate=estimate, lower=lower, upper=upper, confidence=0.95
+        ),
+        **fields,
+    )
+
+
+@pytest.fixture
+def verdict():
+    return verdict_pb2.PrivacyVerdict(
+        outcome=verdict_pb2.BLOCK,
+        reasons=["BLOCK: an attacker using 'logistic_regression' reaches AUC 0.60."],
+        findings=[
+            _finding(config_pb2.MetricSpec(name="auc"), 0.55, 0.6, 0.58, 0.62, verdict_pb2.BLOCK),
+            _finding(
+                config_pb2.MetricSpec(name="tpr_at_fpr", fpr=0.01),
+                0.02,
+                0.015,
+                0.011,
+                0.023,
+                verdict_pb2.CANNOT_TELL,
+                records_to_decide=11_873,
+            ),
+        ],
+        quality_blessed=True,
+    )
+
+
+def test_the_verdict_in_the_log(verdict):
+    assert verdict_table(verdict) == (
+        "Privacy verdict: BLOCK. An attack exceeds a limit.\n"
+        "Metric         Limit    Estimate (interval)     Attack               Finding      "
+        "Records needed\n"
+        "--------------------------------------------------------------------------------------"
+        "----------\n"
+        "AUC            <= 0.55  0.600 (0.580 to 0.620)  logistic_regression  BLOCK        "
+        "decided\n"
+        "TPR at 1% FPR  <= 2%    1.5% (1.1% to 2.3%)     logistic_regression  CANNOT TELL  "
+        "about 12,000\n"
+        "\n"
+        "Not blessed: the model is not to be pushed.\n"
+        "The Evaluator blessed the model's quality.\n"
+        "Why:\n"
+        "- BLOCK: an attacker using 'logistic_regression' reaches AUC 0.60."
+    )
+
+
+def test_a_verdict_without_findings_is_readable():
+    verdict = verdict_pb2.PrivacyVerdict(
+        outcome=verdict_pb2.CANNOT_TELL, reasons=["No attack ran."]
+    )
+    assert verdict_table(verdict) == (
+        "Privacy verdict: CANNOT TELL. The evidence shows neither that the limits are kept nor "
+        "that they are\nexceeded.\n"
+        "\n"
+        "Not blessed: the model is not to be pushed.\n"
+        "Why:\n"
+        "- No attack ran."
+    )
+
+
+def test_results_name_attacks_metrics_best_and_records(leaky):
+    text = results_table(leaky.results)
+    for attack in leaky.results.attacks:
+        assert attack.name in text
+    for title in ("AUC", "Advantage", "TPR at 10% FPR", "TPR at 1% FPR", "TPR at 0.1% FPR"):
+        assert title in text
+    assert "* modified_entropy was the best on FIT." in text
+    assert "- per_label_entropy: needs more than two classes, found two" in text
+    assert "JUDGE                    6,880        3,410" in text
+    area = leaky.results.attacks[0].metrics[0].value
+    cell = f"{area.estimate:.3f} ({area.lower:.3f} to {area.upper:.3f})"
+    assert re.search(rf"^loss_threshold +{re.escape(cell)}", text, flags=re.MULTILINE)
+
+
+def test_results_without_an_attack_say_so():
+    text = results_table(results_pb2.PrivacyResults())
+    assert text.startswith("No attack ran.")
+
+
+def test_lines_are_short_and_plain_whatever_the_environment(verdict, leaky, monkeypatch):
+    expected = verdict_table(verdict), results_table(leaky.results)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    assert (verdict_table(verdict), results_table(leaky.results)) == expected
+    for text in expected:
+        assert max(len(line) for line in text.split("\n")) <= 100
+        assert "\x1b" not in text
+
+
+def test_names_and_reasons_are_not_obeyed(verdict):
+    verdict.findings[0].attack = "[red]x[/red]\x1b[31m"
+    verdict.reasons.append("one\ntwo \u202ethree " + "y" * 5_000)
+    text = verdict_table(verdict)
+    assert r"[red]x[/red]\x1b" in text.replace("\n", "")
+    assert r"- one\ntwo \u202ethree" in text
+    assert "\x1b" not in text
+    assert len(text) < 3_000
+    assert max(len(line) for line in text.split("\n")) <= 100
