@@ -1,0 +1,39 @@
+"""Work on many rows in blocks, so that what is computed on the way stays small."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfx_privacy.signals.batch import Signals
+
+_BLOCK_ROWS = 4096
+
+
+def in_blocks(
+    function: Callable[[Signals], NDArray[np.float64]], signals: Signals
+) -> NDArray[np.float64]:
+    """function(signals), for a function whose result for a row depends on that row alone.
+
+    The function sees blocks of rows, without units, weights and slices.
+    """
+    starts = range(0, len(signals), _BLOCK_ROWS) if len(signals) else [0]
+    return np.concatenate([function(_block(signals, start)) for start in starts])
+
+
+def _block(signals: Signals, start: int) -> Signals:
+    rows = slice(start, start + _BLOCK_ROWS)
+    return dataclasses.replace(
+        signals,
+        ids=signals.ids[rows],
+        member=signals.member[rows],
+        label=None if signals.label is None else signals.label[rows],
+        logits=None if signals.logits is None else signals.logits[rows],
+        loss=None if signals.loss is None else signals.loss[rows],
+        units=None,
+        weight=None,
+        slices={},
+    )

@@ -1,0 +1,70 @@
+"""Attacks by name. A new attack is a file of its own and a line in `_ATTACKS`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from tfx_privacy.attacks.attack import Attack
+from tfx_privacy.attacks.confidence import Confidence
+from tfx_privacy.attacks.correctness import Correctness
+from tfx_privacy.attacks.entropy import Entropy
+from tfx_privacy.attacks.logistic_regression import LogisticRegression
+from tfx_privacy.attacks.loss_threshold import LossThreshold
+from tfx_privacy.attacks.modified_entropy import ModifiedEntropy
+from tfx_privacy.attacks.network import Network
+
+_ATTACKS: tuple[Attack, ...] = (
+    LossThreshold(),
+    Confidence(),
+    Entropy(),
+    ModifiedEntropy(),
+    Correctness(),
+    LogisticRegression(),
+    Network(),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class AttackSet:
+    """Several attacks under one name."""
+
+    name: str
+    # One sentence: what is in it, and what it costs.
+    description: str
+    attacks: tuple[str, ...]
+
+
+_THRESHOLDS = ("loss_threshold", "confidence", "entropy", "modified_entropy", "correctness")
+
+_SETS: tuple[AttackSet, ...] = (
+    AttackSet("fast", "FAST", (*_THRESHOLDS, "logistic_regression")),
+    AttackSet("standard", "STANDARD", tuple(attack.name for attack in _ATTACKS)),
+)
+
+
+def resolve_attacks(names: Sequence[str]) -> tuple[Attack, ...]:
+    """The attacks of these names and of the sets of these names, each once.
+
+    Args:
+      names: Names of attacks or sets, in the order wanted.
+
+    Raises:
+      ValueError: If a name is unknown; the message lists those that are known.
+    """
+    attacks = {attack.name: attack for attack in _ATTACKS}
+    members = {name: (name,) for name in attacks} | {one.name: one.attacks for one in _SETS}
+    unknown = sorted(set(names) - set(members))
+    if unknown:
+        raise ValueError(
+            f"found {', '.join(map(repr, unknown))}, which is no attack or set of attacks; "
+            f"known are {', '.join(members)}"
+        )
+    wanted = dict.fromkeys(name for given in names for name in members[given])
+    return tuple(attacks[name] for name in wanted)
+
+
+def describe_attacks() -> list[tuple[str, str]]:
+    """(name, one sentence) of every set, then of every attack."""
+    sets = [(one.name, one.description) for one in _SETS]
+    return sets + [(attack.name, attack.description) for attack in _ATTACKS]
