@@ -1,0 +1,37 @@
+"""Exact bounds of a share (Clopper and Pearson 1934)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+
+def lower_bound(count: ArrayLike, total: int, alpha: ArrayLike) -> NDArray[np.float64]:
+    """The lower bound of a share of which `count` of `total` were seen.
+
+    The alpha quantile of Beta(count, total - count + 1), 0 at a count of 0 (Clopper
+    and Pearson 1934, Biometrika 26; in the form of Brown, Cai and DasGupta 2001,
+    equation 4).
+
+    Args:
+      count: How many were seen, in [0, total]; any shape. Real numbers are allowed:
+        a piecewise-linear ROC gives them.
+      total: Out of how many, at least 1.
+      alpha: One-sided error, in (0, 1); broadcast against `count`.
+
+    Returns:
+      The bound, in [0, 1], of the broadcast shape.
+    """
+    seen = np.clip(np.asarray(count, dtype=np.float64), 0.0, total)
+    bound = special.betaincinv(np.where(seen > 0, seen, 1.0), total - seen + 1.0, alpha)
+    return np.asarray(np.where(seen > 0, bound, 0.0), dtype=np.float64)
+
+
+def upper_bound(count: ArrayLike, total: int, alpha: ArrayLike) -> NDArray[np.float64]:
+    """The upper bound of a share of which `count` of `total` were seen.
+
+    The mirror image of `lower_bound`; the arguments are the same.
+    """
+    unseen = total - np.asarray(count, dtype=np.float64)
+    return 1.0 - lower_bound(unseen, total, alpha)
