@@ -1,0 +1,112 @@
+"""Results that do not say what their counts say are refused."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from google.protobuf import json_format
+
+from tfx_privacy.metrics.counts import WHOLE, Evidence, ScoreCounts, ScoreEdges
+from tfx_privacy.proto import privacy_results_pb2 as results_pb2
+from tfx_privacy.verdict.consistency import check_consistent
+
+SLICE = (("label", "3"),)
+
+
+@pytest.fixture
+def measured(measurements):
+    counts = {name: measurements.counts(900, 450, a) for name, a in (("a", 0.1), ("b", 0.2))}
+    return measurements.of_counts(counts, slices={SLICE: measurements.counts(90, 45, 0.1)})
+
+
+def test_a_measurement_agrees_with_itself(measured) -> None:
+    check_consistent(measured.results, measured.evidence)
+
+
+def test_and_does_after_a_round_through_json(measured) -> None:
+    text = json_format.MessageToJson(measured.results)
+    check_consistent(json_format.Parse(text, results_pb2.PrivacyResults()), measured.evidence)
+
+
+def _set(path: str, value: object) -> Callable[[results_pb2.PrivacyResults], None]:
+    def edit(results: results_pb2.PrivacyResults) -> None:
+        target: Any = results
+        *steps, last = path.split(".")
+        for step in steps:
+            target = target[int(step)] if step.isdigit() else getattr(target, step)
+        setattr(target, last, value)
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (_set("attacks.0.metrics.0.value.estimate", 0.5), "estimate of AUC of 'a': found 0.5, the"),
+        (_set("attacks.1.metrics.0.value.lower", 0.5), "lower of AUC of 'b': found 0.5, the"),
+        (_set("attacks.1.metrics.1.value.upper", 0.01), "upper of advantage of 'b'"),
+        (_set("attacks.1.metrics.1.max_in_sample", 0.01), "max_in_sample of advantage of 'b'"),
+        (_set("attacks.0.metrics.0.value.members", 9), "members of AUC of 'a': found 9, the"),
+        (_set("attacks.0.metrics.0.value.confidence", 0.5), "lower of AUC of 'a'"),
+        (_set("attacks.0.metrics.0.metric.name", "advantage"), "estimate of advantage of 'a'"),
+        (_set("attacks.0.threshold", 9.0), "threshold of 'a': found 9"),
+        (_set("attacks.0.resolution", 0.0), "resolution of 'a': found 0"),
+        (_set("records.judge.members", 899), "'a': found 899 members and 450 non-members"),
+        (_set("slices.0.judge.members", 89), "'a' in slice label=3: found 89 members"),
+        (_set("slices.0.attacks.1.metrics.0.value.upper", 0.5), "'b' in slice label=3: found 0.5"),
+        (_set("best_attack", "c"), "best attack: found 'c', expected one of a, b"),
+        (_set("best_of_attacks.0.value.upper", 0.5), "upper of AUC of the best attack: found 0.5"),
+        (_set("schema_version", 2), "found schema version 2, expected 1"),
+        (lambda results: results.attacks.pop(), "found counts of b, but no results of theirs"),
+        (lambda results: results.attacks.append(results.attacks[0]), "listed twice among a, b, a"),
+    ],
+)
+def test_an_edit_is_named(
+    measured, edit: Callable[[results_pb2.PrivacyResults], None], message: str
+) -> None:
+    edit(measured.results)
+    with pytest.raises(ValueError, match=message):
+        check_consistent(measured.results, measured.evidence)
+
+
+def _with_counts(evidence: Evidence, members: list[int], nonmembers: list[int]) -> Evidence:
+    counts = ScoreCounts(np.array(members), np.array(nonmembers))
+    return dataclasses.replace(evidence, counts={**evidence.counts, ("a", WHOLE): counts})
+
+
+@pytest.mark.parametrize(
+    ("members", "nonmembers", "message"),
+    [
+        ([901, -1] + [0] * 62, [450] + [0] * 63, "counts of 'a': found a negative number of mem"),
+        ([900], [450] + [0] * 63, "counts of 'a': found 1 bins of members, expected 64"),
+        ([900] + [0] * 63, [450] + [0] * 63, "resolution of 'a'"),
+    ],
+)
+def test_counts_without_meaning_are_named(
+    measured, members: list[int], nonmembers: list[int], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        check_consistent(measured.results, _with_counts(measured.evidence, members, nonmembers))
+
+
+def test_edges_without_meaning_are_named(measured) -> None:
+    edges = measured.evidence.edges["a"]
+    for broken, message in (
+        (ScoreEdges(edges.edges[::-1], 3), "edges of 'a': expected ascending numbers"),
+        (ScoreEdges(edges.edges, 65), "found threshold_bin 65, expected 0 to 64"),
+    ):
+        evidence = dataclasses.replace(
+            measured.evidence, edges={**measured.evidence.edges, "a": broken}
+        )
+        with pytest.raises(ValueError, match=message):
+            check_consistent(measured.results, evidence)
+
+
+def test_missing_counts_and_values_that_are_no_number_are_left_to_the_verdict(measured) -> None:
+    measured.results.attacks[0].metrics[0].value.estimate = float("nan")
+    counts = {key: value for key, value in measured.evidence.counts.items() if key[0] != "b"}
+    check_consistent(measured.results, dataclasses.replace(measured.evidence, counts=counts))
