@@ -1,0 +1,393 @@
+"""Observing a model: one Beam job from serialized examples to a signals table.
+
+The model sees each example once. Examples go from the file they are read from to
+the file their signals are written to without being shuffled or collected.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.shared import Shared
+from apache_beam.utils.windowed_value import WindowedValue
+from numpy.typing import NDArray
+
+from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+from tfx_privacy.signals import files, identity, table_reader, table_writer
+from tfx_privacy.signals.batch import Signals
+from tfx_privacy.signals.checks import require_finite
+from tfx_privacy.signals.decode import Columns, decode
+from tfx_privacy.signals.errors import InputError
+from tfx_privacy.signals.examples import (
+    ExampleBatch,
+    ExampleFile,
+    ExampleSplit,
+    ReadBatches,
+    check_apart,
+    empty_split_message,
+    estimate_rows,
+    files_of,
+    peek,
+)
+from tfx_privacy.signals.labels import (
+    Labels,
+    LabelSpec,
+    labels_of_array,
+    labels_of_column,
+)
+from tfx_privacy.signals.losses import losses
+from tfx_privacy.signals.slices import class_slice_values, slice_values
+from tfx_privacy.signals.table import (
+    IdentityDescription,
+    SplitRows,
+    TableDescription,
+    TableFile,
+    TableLayout,
+)
+from tfx_privacy.signals.target_plan import TargetPlan
+from tfx_privacy.signals.worker_errors import input_error_of
+
+if TYPE_CHECKING:
+    from tfx_privacy.signals.target import Target
+
+# How many examples of each split are looked at before the job.
+_PEEK = 1000
+# What the job's last step writes for the driver to read.
+_WRITTEN_NAME = "written.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class ObserveOptions:
+    """What of an example is recorded beside what the model says of it.
+
+    Attributes:
+      identity: What makes two rows the same.
+      slice_features: Features that slices are made of; the label key stands for
+        the class.
+      label_vocabulary: For string labels: the classes' names in the order of the
+        model's output.
+      example_weight_key: The feature that holds the weight; empty for none.
+    """
+
+    identity: config_pb2.IdentitySpec
+    slice_features: tuple[str, ...] = ()
+    label_vocabulary: tuple[str, ...] = ()
+    example_weight_key: str = ""
+
+
+def observe(
+    new_pipeline: Callable[[], beam.Pipeline],
+    plan: TargetPlan,
+    splits: Sequence[ExampleSplit],
+    options: ObserveOptions,
+    table_dir: str,
+) -> TableDescription:
+    """Runs the model on every example and writes what an attacker could see of it.
+
+    Args:
+      new_pipeline: Makes the pipeline that the job is run in.
+      plan: How the model is called.
+      splits: What to read: members and non-members.
+      options: What is recorded of an example.
+      table_dir: Where the table goes; a table that is there is replaced.
+
+    Returns:
+      The table's description, which also lies in its folder.
+
+    Raises:
+      InputError: If something is wrong with the examples or the model. No table is
+        left then, nor parts of one.
+    """
+    check_apart(splits)
+    found = [file for split in splits for file in files_of(split)]
+    _look_at_samples(plan, splits, options)
+    with table_writer.removed_on_failure(table_dir):
+        table_writer.remove_table(table_dir)
+        layout = _layout(plan, options)
+        buckets = table_writer.buckets_for(estimate_rows(found))
+        job = _Job(plan, options, layout, table_dir, buckets)
+        parts = _run(new_pipeline, job, found)
+        _require_rows(splits, parts)
+        names = {name for part in parts for name in part.features}
+        identity_of_rows = _describe_identity(options.identity, names)
+        description = table_writer.commit(
+            table_dir, layout, identity_of_rows, buckets, [part.written for part in parts]
+        )
+        if options.identity.key_feature:
+            table_reader.require_unique_ids(
+                table_dir, description, f"key feature {options.identity.key_feature!r}"
+            )
+    return description
+
+
+@dataclasses.dataclass(frozen=True)
+class _Job:
+    """What every worker is told."""
+
+    plan: TargetPlan
+    options: ObserveOptions
+    layout: TableLayout
+    table_dir: str
+    buckets: int
+
+    @property
+    def label_spec(self) -> LabelSpec:
+        return _label_spec(self.plan, self.options)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Part:
+    """What one bundle of the job did."""
+
+    written: table_writer.Written
+    features: tuple[str, ...]
+
+
+def _layout(plan: TargetPlan, options: ObserveOptions) -> TableLayout:
+    has_numbers = plan.task in (config_pb2.MULTILABEL, config_pb2.REGRESSION)
+    return TableLayout(
+        task=plan.task,
+        output_kind=plan.output_kind,
+        output_width=plan.output_width,
+        logits_source=plan.logits_source,
+        label_vocabulary=options.label_vocabulary,
+        label_width=plan.output_width if has_numbers else 0,
+        slice_features=options.slice_features,
+        has_label=True,
+        has_logits=True,
+        has_loss=True,
+        has_units=bool(options.identity.unit_feature),
+        has_weight=bool(options.example_weight_key),
+    )
+
+
+def _label_spec(plan: TargetPlan, options: ObserveOptions) -> LabelSpec:
+    return LabelSpec(plan.label_key, plan.task, plan.output_width, options.label_vocabulary)
+
+
+def _describe_identity(spec: config_pb2.IdentitySpec, names: set[str]) -> IdentityDescription:
+    if spec.key_feature:
+        return IdentityDescription("key", spec.key_feature, unit_feature=spec.unit_feature)
+    digest = identity.names_digest(names)
+    return IdentityDescription("content", "", digest, spec.unit_feature)
+
+
+def _run(
+    new_pipeline: Callable[[], beam.Pipeline], job: _Job, found: list[ExampleFile]
+) -> list[_Part]:
+    path = files.join(job.table_dir, _WRITTEN_NAME)
+    try:
+        with new_pipeline() as pipeline:
+            _ = (
+                pipeline
+                | "ReadExamples" >> ReadBatches(found)
+                | "Observe" >> beam.ParDo(_Observe(job))
+                | "Together" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
+                | "TellDriver" >> beam.Map(_tell_driver, path)
+            )
+        return _told(path)
+    except Exception as error:
+        input_error = input_error_of(error)
+        if input_error is None:
+            raise
+        raise input_error from error
+    finally:
+        files.remove([path])
+        # Beam keeps the object that was shared last, here the model, until another is.
+        Shared().acquire(_Nothing)
+
+
+class _Nothing:
+    """An object to share instead of a model."""
+
+
+def _tell_driver(parts: list[_Part], path: str) -> None:
+    files.write_text_whole(path, json.dumps([dataclasses.asdict(part) for part in parts]))
+
+
+def _told(path: str) -> list[_Part]:
+    return [
+        _Part(
+            table_writer.Written(
+                tuple(TableFile(**file) for file in part["written"]["files"]),
+                tuple(SplitRows(**split) for split in part["written"]["splits"]),
+            ),
+            tuple(part["features"]),
+        )
+        for part in json.loads(files.read_bytes(path))
+    ]
+
+
+def _require_rows(splits: Sequence[ExampleSplit], parts: Sequence[_Part]) -> None:
+    filled = {split.split for part in parts for split in part.written.splits if split.rows}
+    for split in splits:
+        if split.name not in filled:
+            raise InputError(empty_split_message(split, len(files_of(split))))
+
+
+class _Observe(beam.DoFn):
+    """From batches of examples to table files: emits a `_Part` for each bundle."""
+
+    def __init__(self, job: _Job) -> None:
+        self._job = job
+        self._shared_target = Shared()
+        self._target: Target | None = None
+        self._writer: table_writer.TableWriter | None = None
+        self._features: set[str] = set()
+
+    def setup(self) -> None:
+        self._target = self._shared_target.acquire(lambda: _load_target(self._job.plan))
+
+    def start_bundle(self) -> None:
+        self._discard()
+        job = self._job
+        self._writer = table_writer.TableWriter(job.table_dir, job.layout, job.buckets)
+        self._features = set()
+
+    def process(self, batch: ExampleBatch) -> None:
+        assert self._target is not None
+        assert self._writer is not None
+        columns = decode(batch.records, f"split {batch.source.split!r}")
+        self._features.update(_names_and_types(columns))
+        signals = _signals(self._job, self._target, batch, columns)
+        self._writer.append(signals, batch.source.split)
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        assert self._writer is not None
+        part = _Part(self._writer.finish(), tuple(sorted(self._features)))
+        self._writer = None
+        yield WindowedValue(part, GlobalWindow().max_timestamp(), [GlobalWindow()])
+
+    def teardown(self) -> None:
+        self._discard()
+
+    def _discard(self) -> None:
+        """Leaves nothing of a bundle that failed."""
+        if self._writer is not None:
+            self._writer.discard()
+            self._writer = None
+
+
+def _load_target(plan: TargetPlan) -> Target:
+    # Imports TensorFlow.
+    from tfx_privacy.signals.target import Target
+
+    return Target.load(plan)
+
+
+def _names_and_types(columns: Columns) -> Iterator[str]:
+    for name, column in columns.features.items():
+        yield f"{name}: {column.type.value_type}"
+
+
+def _signals(job: _Job, target: Target, batch: ExampleBatch, columns: Columns) -> Signals:
+    """What is seen of a batch of examples."""
+    where = f"split {batch.source.split!r}"
+    plan, options = job.plan, job.options
+    try:
+        output = target.run(batch.records)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+    if plan.label_is_transformed:
+        if output.transformed_label is None:
+            raise ValueError(f"the target gave no transformed label {plan.label_key!r}")
+        label = labels_of_array(output.transformed_label, job.label_spec, where)
+    else:
+        label = labels_of_column(columns.features, columns.rows, job.label_spec, where)
+    loss = losses(plan.task, output.logits, label)
+    require_finite(loss, "losses", where)
+    return Signals(
+        task=plan.task,
+        ids=_ids(columns, options.identity, where),
+        member=np.full(columns.rows, batch.source.is_member),
+        label=label,
+        logits=output.logits,
+        loss=loss,
+        units=_units(columns, options.identity, where),
+        weight=_weights(columns, options.example_weight_key, where),
+        slices={
+            feature: _slice_column(feature, columns, label, plan, options)
+            for feature in options.slice_features
+        },
+    )
+
+
+def _ids(columns: Columns, spec: config_pb2.IdentitySpec, where: str) -> identity.Ids:
+    if spec.key_feature:
+        return identity.value_ids(_present(columns, spec.key_feature, "key feature", where))
+    return identity.content_ids(columns.features, columns.rows, columns.sequences)
+
+
+def _units(columns: Columns, spec: config_pb2.IdentitySpec, where: str) -> identity.Ids | None:
+    if not spec.unit_feature:
+        return None
+    return identity.value_ids(_present(columns, spec.unit_feature, "unit feature", where))
+
+
+def _weights(columns: Columns, key: str, where: str) -> NDArray[np.float32] | None:
+    if not key:
+        return None
+    column = _present(columns, key, "example weight", where)
+    if pa.types.is_large_binary(column.type.value_type) or len(column.values) != columns.rows:
+        raise InputError(
+            f"{where}: example weight {key!r} is {column.type.value_type}, "
+            f"{len(column.values)} values in {columns.rows} examples: expected one number in each"
+        )
+    weights: NDArray[np.float32] = column.values.to_numpy().astype(np.float32)
+    require_finite(weights, f"example weights {key!r}", where)
+    return weights
+
+
+def _slice_column(
+    feature: str, columns: Columns, label: Labels, plan: TargetPlan, options: ObserveOptions
+) -> pa.Array:
+    if feature == plan.label_key and plan.task != config_pb2.REGRESSION:
+        return class_slice_values(label, plan.task, options.label_vocabulary)
+    return slice_values(columns.features.get(feature), columns.rows)
+
+
+def _present(columns: Columns, name: str, what: str, where: str) -> pa.Array:
+    """A column that every example has to have."""
+    column = columns.features.get(name)
+    lengths = np.zeros(columns.rows) if column is None else np.diff(column.offsets.to_numpy())
+    missing = int((lengths == 0).sum())
+    if missing:
+        raise InputError(
+            f"{where}: {missing} of {columns.rows} examples read together have no {what} {name!r}: "
+            f"expected it in every example. Features found: {_listed(columns.features)}"
+        )
+    return column
+
+
+def _look_at_samples(
+    plan: TargetPlan, splits: Sequence[ExampleSplit], options: ObserveOptions
+) -> None:
+    """Finds on the driver, in seconds, most of what workers would stumble over."""
+    seen: set[str] = set()
+    for split in splits:
+        where = f"split {split.name!r}"
+        columns = decode(peek(split, _PEEK), where)
+        seen.update(columns.features)
+        _ids(columns, options.identity, where)
+        _units(columns, options.identity, where)
+        _weights(columns, options.example_weight_key, where)
+        if not plan.label_is_transformed:
+            labels_of_column(columns.features, columns.rows, _label_spec(plan, options), where)
+    for feature in options.slice_features:
+        if feature not in seen and feature != plan.label_key:
+            raise InputError(
+                f"slice feature {feature!r} is in none of the first {_PEEK} examples of "
+                f"{', '.join(f'split {split.name!r}' for split in splits)}. "
+                f"Features found: {_listed(seen)}"
+            )
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(sorted(names)) or "none"

@@ -1,0 +1,151 @@
+"""Files appear whole or not at all, locally and through Beam's file systems."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tfx_privacy.signals import files
+from tfx_privacy.signals.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A folder that only Beam can reach: a local one under a scheme of its own."""
+    from apache_beam.io.localfilesystem import LocalFileSystem
+
+    root = tmp_path_factory.mktemp("remote")
+
+    class MirrorFileSystem(LocalFileSystem):
+        @classmethod
+        def scheme(cls) -> str:
+            return "mirror"
+
+        def join(self, basepath, *paths):
+            return "/".join([basepath.rstrip("/"), *paths])
+
+        def _here(self, path):
+            return str(root / path.removeprefix("mirror://"))
+
+        def _list(self, dir_or_prefix):
+            from apache_beam.io.filesystem import FileMetadata
+
+            for found in super()._list(self._here(dir_or_prefix)):
+                there = "mirror://" + str(Path(found.path).relative_to(root))
+                yield FileMetadata(there, found.size_in_bytes, found.last_updated_in_seconds)
+
+        def create(self, path, *args, **kwargs):
+            Path(self._here(path)).parent.mkdir(parents=True, exist_ok=True)
+            return super().create(self._here(path), *args, **kwargs)
+
+        def open(self, path, *args, **kwargs):
+            return super().open(self._here(path), *args, **kwargs)
+
+        def rename(self, sources, targets):
+            super().rename([*map(self._here, sources)], [*map(self._here, targets)])
+
+        def exists(self, path):
+            return super().exists(self._here(path))
+
+        def delete(self, paths):
+            super().delete([*map(self._here, paths)])
+
+    # Beam finds file systems among the subclasses of its own, which must stay alive for that.
+    yield "mirror://folder"
+    del MirrorFileSystem
+
+
+@pytest.fixture(params=["local", "remote"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "local":
+        return str(tmp_path / "folder")
+    return files.join(request.getfixturevalue("remote"), tmp_path.name)
+
+
+def test_what_is_written_is_read_and_nothing_else_is_there(folder: str):
+    path = files.join(folder, "a.txt")
+
+    files.write_text_whole(path, "für immer")
+
+    assert files.read_bytes(path) == "für immer".encode()
+    assert files.names_in(folder) == ["a.txt"]
+    assert files.exists(path)
+
+
+def test_a_file_is_replaced(folder: str):
+    path = files.join(folder, "a.bin")
+
+    files.write_bytes_whole(path, b"old and long")
+    files.write_bytes_whole(path, b"new")
+
+    assert files.read_bytes(path) == b"new"
+
+
+def test_a_name_that_looks_compressed_is_written_and_read_as_it_is(folder: str):
+    path = files.join(folder, "a.gz")
+
+    files.write_bytes_whole(path, b"plain")
+
+    assert files.read_bytes(path) == b"plain"
+
+
+def test_a_stream_that_fails_leaves_the_old_file(folder: str):
+    path = files.join(folder, "a.bin")
+    files.write_bytes_whole(path, b"old")
+
+    def write_half() -> None:
+        with files.open_whole(path) as stream:
+            stream.write(b"half")
+            raise RuntimeError("halfway")
+
+    with pytest.raises(RuntimeError, match="halfway"):
+        write_half()
+
+    assert files.read_bytes(path) == b"old"
+    assert files.names_in(folder) == ["a.bin"]
+
+
+def test_a_local_file_is_moved(folder: str, tmp_path: Path):
+    source = tmp_path / "made.bin"
+    source.write_bytes(b"x" * 3_000_000)
+    path = files.join(folder, "a.bin")
+
+    files.put_whole(str(source), path)
+
+    assert files.read_bytes(path) == b"x" * 3_000_000
+    assert files.names_in(folder) == ["a.bin"]
+    assert not source.exists()
+
+
+def test_removing_twice_is_removing(folder: str):
+    path = files.join(folder, "a.txt")
+    files.write_text_whole(path, "a")
+
+    files.remove([path])
+    files.remove([path])
+
+    assert not files.exists(path)
+
+
+def test_a_folder_that_is_not_there_has_no_names(tmp_path: Path):
+    assert files.names_in(str(tmp_path / "nowhere")) == []
+
+
+def test_an_unwritable_place_is_an_error_that_names_it(tmp_path: Path):
+    (tmp_path / "file").write_text("in the way")
+    path = str(tmp_path / "file" / "a.txt")
+
+    with pytest.raises(InputError, match=r"cannot write '.*file/a\.txt'|cannot write '.*/file'"):
+        files.write_text_whole(path, "a")
+
+
+def test_a_missing_file_is_an_error_that_names_it(folder: str):
+    with pytest.raises(InputError, match=r"cannot read '.*nothing\.txt'"):
+        files.read_bytes(files.join(folder, "nothing.txt"))
+
+
+def test_a_scheme_that_no_file_system_has_is_an_error_that_names_the_path():
+    with pytest.raises(InputError, match=r"cannot write 'nosuch://folder/a.txt'"):
+        files.write_text_whole("nosuch://folder/a.txt", "a")

@@ -1,0 +1,288 @@
+"""Saved predictions become the signals table that a run of the model would have written."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from scipy import special
+
+from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+from tfx_privacy.signals.batch import Signals
+from tfx_privacy.signals.errors import InputError
+from tfx_privacy.signals.saved_predictions import (
+    SavedPredictionsOptions,
+    write_saved_predictions_table,
+)
+from tfx_privacy.signals.table import SplitRows, TableDescription
+from tfx_privacy.signals.table_reader import read_bucket, read_description
+
+RNG = np.random.default_rng(0)
+LOGITS = RNG.normal(size=(8, 3)).astype(np.float32)
+LABEL = np.array([0, 1, 2, 0, 1, 2, 0, 1])
+
+
+class Saved:
+    """A folder with the two files, and the table made of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.table = str(folder / "table")
+
+    def write(self, name: str, columns: dict[str, Any], suffix: str = "npz") -> str:
+        path = self.folder / f"{name}.{suffix}"
+        if suffix == "npz":
+            np.savez(path, **columns)
+        else:
+            pq.write_table(
+                pa.table({key: pa.array(list(value)) for key, value in columns.items()}), path
+            )
+        return str(path)
+
+    def measure(
+        self,
+        members: dict[str, Any],
+        nonmembers: dict[str, Any] | None = None,
+        suffix: str = "npz",
+        **options: Any,
+    ) -> tuple[TableDescription, Signals]:
+        description = write_saved_predictions_table(
+            self.write("members", members, suffix),
+            self.write("others", members if nonmembers is None else nonmembers, suffix),
+            SavedPredictionsOptions(**options),
+            self.table,
+        )
+        parts = [
+            part
+            for bucket in range(description.buckets)
+            for part in read_bucket(self.table, description, bucket)
+        ]
+        return description, Signals.concatenate(parts)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Saved:
+    return Saved(tmp_path)
+
+
+@pytest.mark.parametrize("suffix", ["npz", "parquet"])
+def test_logits(saved: Saved, suffix: str):
+    members = {"label": LABEL[:5], "logits": LOGITS[:5]}
+    others = {"label": LABEL[5:], "logits": LOGITS[5:]}
+
+    description, rows = saved.measure(members, others, suffix)
+
+    assert description.task == config_pb2.MULTICLASS
+    assert description.output_kind == config_pb2.LOGITS
+    assert description.output_width == 3
+    assert description.splits == (
+        SplitRows("members", True, 5),
+        SplitRows("non-members", False, 3),
+    )
+    assert not description.identity.checks_duplicates
+    assert rows.member.tolist() == [True] * 5 + [False] * 3
+    assert rows.ids.tolist() == [[1, n] for n in range(5)] + [[0, n] for n in range(3)]
+    np.testing.assert_array_equal(rows.logits, LOGITS)
+    np.testing.assert_array_equal(rows.label, LABEL)
+    expected = -special.log_softmax(LOGITS.astype(float), axis=1)[np.arange(8), LABEL]
+    np.testing.assert_allclose(rows.loss, expected, rtol=1e-6)
+    assert read_description(saved.table) == description
+
+
+def test_probabilities_stand_for_their_logarithms(saved: Saved):
+    probabilities = special.softmax(LOGITS.astype(float), axis=1)
+
+    description, rows = saved.measure({"label": LABEL, "probabilities": probabilities})
+
+    assert description.output_kind == config_pb2.PROBABILITIES
+    assert description.task == config_pb2.MULTICLASS
+    np.testing.assert_allclose(rows.logits[:8], np.log(probabilities), rtol=1e-6)
+    np.testing.assert_allclose(
+        rows.loss[:8], -np.log(probabilities[np.arange(8), LABEL]), rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 1)])
+def test_one_probability_a_row_is_that_of_class_1(saved: Saved, shape: tuple[int, ...]):
+    probabilities = np.array([0.5, 0.25, 0.9, 0.0]).reshape(shape)
+
+    description, rows = saved.measure(
+        {"label": np.array([1, 0, 1, 0]), "probabilities": probabilities}
+    )
+
+    assert description.task == config_pb2.BINARY
+    assert description.output_width == 1
+    expected = [np.log(2), -np.log(0.75), -np.log(0.9), 0]
+    np.testing.assert_allclose(rows.loss[:4], expected, rtol=1e-5, atol=1e-30)
+
+
+def test_losses_need_no_label(saved: Saved):
+    loss = np.array([0.5, 2.0, 0.0])
+
+    description, rows = saved.measure({"loss": loss})
+
+    assert not description.has_label
+    assert not description.has_logits
+    assert description.output_width == 0
+    assert rows.loss.tolist() == [0.5, 2.0, 0.0] * 2
+    assert rows.label is None
+    assert rows.logits is None
+
+
+def test_losses_may_have_a_label(saved: Saved):
+    _, rows = saved.measure({"loss": np.ones(2), "label": np.array([5, 0])})
+
+    assert rows.label.tolist() == [5, 0] * 2
+
+
+def test_several_labels_and_numbers(saved: Saved):
+    flags = np.array([[0, 1], [1, 1]])
+    _, rows = saved.measure(
+        {"label": flags, "logits": np.zeros((2, 2))}, task=config_pb2.MULTILABEL
+    )
+    np.testing.assert_allclose(rows.loss, 2 * np.log(2), rtol=1e-6)
+    assert rows.label[:2].tolist() == flags.tolist()
+
+    description, rows = saved.measure(
+        {"label": np.array([1.5, 2.0]), "logits": np.array([1.0, 4.0])}, task=config_pb2.REGRESSION
+    )
+    assert description.output_kind == config_pb2.REGRESSION_VALUE
+    assert rows.loss[:2].tolist() == [0.25, 4.0]
+
+
+@pytest.mark.parametrize("suffix", ["npz", "parquet"])
+def test_string_labels_and_slices(saved: Saved, suffix: str):
+    columns = {
+        "label": np.array(["b", "a"]),
+        "logits": LOGITS[:2],
+        "city": np.array(["Zürich", "Zug"]),
+        "age": np.array([30, 31]),
+    }
+
+    _, rows = saved.measure(
+        columns,
+        suffix=suffix,
+        label_vocabulary=("a", "b", "c"),
+        slice_features=("label", "city", "age"),
+    )
+
+    assert rows.label[:2].tolist() == [1, 0]
+    assert {name: words.to_pylist()[:2] for name, words in rows.slices.items()} == {
+        "label": [["b"], ["a"]],
+        "city": [["Zürich"], ["Zug"]],
+        "age": [["30"], ["31"]],
+    }
+
+
+def test_a_row_without_a_slice_value_is_in_no_slice_and_others_keep_their_words(saved: Saved):
+    columns = {"loss": [1.0, 2.0], "age": [30, None]}
+
+    _, rows = saved.measure(columns, {"loss": [3.0], "age": [30]}, "parquet",
+                            slice_features=("age",))  # fmt: skip
+
+    assert rows.slices["age"].to_pylist() == [["30"], [], ["30"]]
+
+
+@pytest.mark.parametrize("ids", [np.arange(4), np.array(["a", "b", "c", "d"])])
+@pytest.mark.parametrize("suffix", ["npz", "parquet"])
+def test_an_id_column_makes_ids(saved: Saved, suffix: str, ids: np.ndarray):
+    loss = np.arange(4.0)
+
+    description, rows = saved.measure(
+        {"loss": loss[:2], "id": ids[:2]}, {"loss": loss[2:], "id": ids[2:]}, suffix
+    )
+    _, reversed_rows = saved.measure(
+        {"loss": loss[3:1:-1], "id": ids[3:1:-1]}, {"loss": loss[1::-1], "id": ids[1::-1]}, suffix
+    )
+
+    assert (description.identity.kind, description.identity.feature) == ("key", "id")
+    assert description.identity.checks_duplicates
+    assert len({tuple(row) for row in rows.ids.tolist()}) == 4
+    assert (rows.ids == reversed_rows.ids[::-1]).all()
+
+
+def test_units_are_told_by_a_column(saved: Saved):
+    description, rows = saved.measure(
+        {"loss": np.arange(3.0), "user": np.array([7, 7, 8])}, unit_feature="user"
+    )
+
+    assert description.identity.unit_feature == "user"
+    units = rows.units[np.argsort(rows.loss, kind="stable")].tolist()
+    assert units[0] == units[1] == units[2] == units[3] != units[4]
+
+
+@pytest.mark.parametrize(
+    ("members", "nonmembers", "options", "message"),
+    [
+        ({"label": LABEL}, None, {}, "has none of the columns logits, probabilities and loss"),
+        ({"loss": [1.0], "logits": [1.0]}, None, {}, "has logits and loss of the columns"),
+        ({"logits": LOGITS}, None, {}, "has no column 'label': expected it beside 'logits'"),
+        ({"loss": [1.0], "id": [1]}, {"loss": [1.0]}, {}, r"members\.npz' has a column 'id' and "),
+        ({"loss": [1.0, 1], "id": [1, 2]}, {"loss": [1.0], "id": [2]}, {},
+         "column 'id' is not unique: 2 of 3 rows"),
+        ({"loss": [1.0]}, None, {"slice_features": ("age",)}, "no column 'age', .*: found loss"),
+        ({"loss": [1.0]}, None, {"unit_feature": "user"}, "no column 'user'"),
+        ({"loss": [1.0], "x": [[1, 2]]}, None, {"slice_features": ("x",)},
+         "'x' has 2 values a row"),
+        ({"loss": [1.0]}, None, {"slice_features": ("label",)}, "no column 'label'"),
+        ({"loss": [1.0, np.nan]}, None, {}, r"members\.npz': losses are not finite in 1 of 2"),
+        ({"loss": ["a"]}, None, {}, "column 'loss' is <U1"),
+        ({"label": [0], "logits": [[0.0, np.inf]]}, None, {}, "NaN or infinity in .*logits"),
+        ({"label": [0], "probabilities": [[0.5, 0.6]]}, None, {}, "sums to 1.1"),
+        ({"label": [0], "probabilities": [1.5]}, None, {}, r"expected \[0, 1\]"),
+        ({"label": [0], "logits": [["a", "b"]]}, None, {}, "column 'logits'"),
+        ({"label": [3], "logits": LOGITS[:1]}, None, {}, "label 'label' is 3 .* from 0 to 2"),
+        ({"label": ["a"], "logits": LOGITS[:1]}, None, {}, "holds strings"),
+        ({"label": [0], "logits": LOGITS[:1]}, {"label": [0], "logits": LOGITS[:1, :2]}, {},
+         r"others\.npz': column 'logits' has 2 values .*: expected 3"),
+        ({"loss": [1.0], "id": [0.5]}, None, {}, "column 'id' is float64"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_one_error_and_no_table(
+    saved: Saved,
+    members: dict[str, Any],
+    nonmembers: dict[str, Any] | None,
+    options: dict[str, Any],
+    message: str,
+):
+    with pytest.raises(InputError, match=message):
+        saved.measure(members, nonmembers, **options)
+
+    assert not Path(saved.table).exists() or os.listdir(saved.table) == []
+
+
+def test_missing_values_are_an_error(saved: Saved):
+    with pytest.raises(InputError, match="column 'id' is empty in 1 rows"):
+        saved.measure({"loss": [1.0, 2.0], "id": [1, None]}, suffix="parquet")
+    with pytest.raises(InputError, match="column 'label' is empty in 1 of 2 rows"):
+        saved.measure({"loss": [1.0, 2.0], "label": [1, None]}, suffix="parquet")
+
+
+def test_both_sides_must_be_different_files(saved: Saved):
+    path = saved.write("members", {"loss": [1.0]})
+    link = saved.folder / "link.npz"
+    link.symlink_to(path)
+
+    with pytest.raises(InputError, match="members and non-members are the same file"):
+        write_saved_predictions_table(path, str(link), SavedPredictionsOptions(), saved.table)
+
+
+def test_neither_beam_nor_tensorflow_is_imported(saved: Saved):
+    path, other = (saved.write(name, {"loss": [1.0]}) for name in ("members", "others"))
+    code = f"""
+import sys
+from tfx_privacy.signals.saved_predictions import *
+write_saved_predictions_table({path!r}, {other!r}, SavedPredictionsOptions(), {saved.table!r})
+print([name for name in ("apache_beam", "tensorflow") if name in sys.modules])
+"""
+
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert found.stdout.strip() == "[]"
