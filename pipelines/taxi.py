@@ -1,0 +1,154 @@
+"""A TFX pipeline with a privacy gate: Chicago taxi trips, from CSV to Pusher.
+
+All but PrivacyEvaluator and PrivacyGate is as TFX's templates have it. To see it stop
+a model, run `python -m tfx_privacy.pipelines.taxi --output DIR`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import tensorflow_model_analysis as tfma
+from tfx import v1 as tfx
+
+from tfx_privacy import PrivacyConfig, PrivacyEvaluator, PrivacyGate
+
+PIPELINE_NAME = "taxi"
+# preprocessing_fn and run_fn. TFX digests the file, so that a change of it misses the cache.
+MODULE_FILE = Path(__file__).with_name("taxi_model.py")
+LABEL_KEY = "big_tipper"
+# Of trips judged right. To say of everyone that they do not tip is right in 78%.
+LEAST_ACCURACY = 0.8
+
+
+def create_pipeline(
+    *,
+    data_root: Path,
+    pipeline_root: Path,
+    metadata_path: Path,
+    serving_dir: Path,
+    hyperparameters: Mapping[str, object],
+    beam_pipeline_args: Sequence[str] = (),
+) -> tfx.dsl.Pipeline:
+    """The pipeline.
+
+    Args:
+      data_root: The folder of the CSV file.
+      pipeline_root: Where artifacts are written.
+      metadata_path: The SQLite file of the metadata store.
+      serving_dir: Where a model is pushed that is good and does not leak.
+      hyperparameters: Of the model; `taxi_model.Hyperparameters` says which there are.
+      beam_pipeline_args: The runner's options, for Beam.
+    """
+    # One half to train on. The other is needed to tell what training gave away: the
+    # fewer non-members, the wider the intervals, and a gate that cannot tell does not bless.
+    split_config = tfx.proto.SplitConfig(
+        splits=[
+            tfx.proto.SplitConfig.Split(name="train", hash_buckets=50),
+            tfx.proto.SplitConfig.Split(name="eval", hash_buckets=50),
+        ]
+    )
+    example_gen = tfx.components.CsvExampleGen(
+        input_base=str(data_root),
+        output_config=tfx.proto.Output(split_config=split_config),
+    )
+    statistics_gen = tfx.components.StatisticsGen(examples=example_gen.outputs["examples"])
+    schema_gen = tfx.components.SchemaGen(
+        statistics=statistics_gen.outputs["statistics"], infer_feature_shape=True
+    )
+    example_validator = tfx.components.ExampleValidator(
+        statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"]
+    )
+    transform = tfx.components.Transform(
+        examples=example_gen.outputs["examples"],
+        schema=schema_gen.outputs["schema"],
+        module_file=str(MODULE_FILE),
+    )
+    trainer = tfx.components.Trainer(
+        module_file=str(MODULE_FILE),
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        schema=schema_gen.outputs["schema"],
+        custom_config=dict(hyperparameters),
+    )
+    evaluator = tfx.components.Evaluator(
+        examples=example_gen.outputs["examples"],
+        model=trainer.outputs["model"],
+        eval_config=_eval_config(),
+    )
+
+    # What the model gives away about the trips it was trained on ...
+    privacy_evaluator = PrivacyEvaluator(
+        model=trainer.outputs["model"],
+        examples=example_gen.outputs["examples"],
+        config=PrivacyConfig(
+            model_spec={
+                "label_key": LABEL_KEY,
+                "preprocessing_function_names": ["transform_features"],
+            },
+            slicing_specs=[{"feature_keys": ["payment_type"]}],
+        ),
+    )
+    # ... and whether that is little enough. It blesses what the Evaluator blessed as well.
+    privacy_gate = PrivacyGate(
+        metrics=privacy_evaluator.outputs["metrics"],
+        model=trainer.outputs["model"],
+        blessing=evaluator.outputs["blessing"],
+    )
+    pusher = tfx.components.Pusher(
+        model=trainer.outputs["model"],
+        model_blessing=privacy_gate.outputs["blessing"],
+        push_destination=tfx.proto.PushDestination(
+            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=str(serving_dir))
+        ),
+    )
+
+    return tfx.dsl.Pipeline(
+        pipeline_name=PIPELINE_NAME,
+        pipeline_root=str(pipeline_root),
+        components=[
+            example_gen,
+            statistics_gen,
+            schema_gen,
+            example_validator,
+            transform,
+            trainer,
+            evaluator,
+            privacy_evaluator,
+            privacy_gate,
+            pusher,
+        ],
+        enable_cache=True,
+        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
+            str(metadata_path)
+        ),
+        beam_pipeline_args=list(beam_pipeline_args),
+    )
+
+
+def _eval_config() -> tfma.EvalConfig:
+    """Quality, as any pipeline has it: enough trips judged right."""
+    accuracy = tfma.MetricConfig(
+        class_name="BinaryAccuracy",
+        threshold=tfma.MetricThreshold(
+            value_threshold=tfma.GenericValueThreshold(lower_bound={"value": LEAST_ACCURACY})
+        ),
+    )
+    return tfma.EvalConfig(
+        model_specs=[
+            tfma.ModelSpec(
+                signature_name="serving_default",
+                label_key=LABEL_KEY,
+                preprocessing_function_names=["transform_features"],
+            )
+        ],
+        slicing_specs=[tfma.SlicingSpec()],
+        metrics_specs=[tfma.MetricsSpec(metrics=[accuracy])],
+    )
+
+
+if __name__ == "__main__":
+    from tfx_privacy.pipelines.taxi_demo import main
+
+    main()
