@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 Ids = NDArray[np.uint64]
 
-# Longer lists of numbers are hashed as bytes: from here on that costs less.
-_LONG_LIST = 32
+# Longer lists of numbers are hashed as bytes: from about here on that costs less.
+_LONG_LIST = 64
 # 2^64 over the golden ratio: Weyl's sequence of SplitMix64.
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
