@@ -7,6 +7,7 @@ scikit-learn, and no framework's batching can change a score (see exact_linear.p
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,38 +23,36 @@ from tfx_privacy.signals.batch import Signals
 
 # (weight [d, h], bias [h]) of one layer.
 Layer = tuple[NDArray[np.float64], NDArray[np.float64]]
+# Layers from the features to the one output; between layers stands ReLU.
+Layers = Sequence[Layer]
 
 
 @dataclasses.dataclass(frozen=True)
 class DenseScorer(FittedAttack):
-    """Score: the last layer's output, the log-odds of being a member at equal sides.
-
-    Between layers stands ReLU. One layer is a linear model.
+    """Score: the log-odds of being a member where both sides are equally large.
 
     Attributes:
       name: Of the attack.
-      features: What enters the first layer.
-      layers: The last one has one output.
+      features: What enters the first layers.
+      networks: Their outputs' mean is the score. One layer is a linear model.
     """
 
     name: str
     features: FeatureMap
-    layers: Sequence[Layer]
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_exact", exact_layers(self.layers, self.features.limit))
+    networks: Sequence[Layers]
 
     def score(self, signals: Signals) -> NDArray[np.float64]:
         """See FittedAttack."""
-        exact: Sequence[ExactLinear] = self.__dict__["_exact"]
-        return in_blocks(lambda block: dense_logits(exact, self.features(block)), signals)
+        return in_blocks(self._score_block, signals)
 
     def save(self, directory: Path) -> None:
         """See FittedAttack."""
         arrays = self.features.arrays()
-        arrays["layers"] = np.asarray(len(self.layers))
-        for index, (weight, bias) in enumerate(self.layers):
-            arrays |= {f"weight_{index}": weight, f"bias_{index}": bias}
+        arrays["shape"] = np.array([len(self.networks), len(self.networks[0])])
+        for network, layers in enumerate(self.networks):
+            for layer, (weight, bias) in enumerate(layers):
+                arrays[f"weight_{network}_{layer}"] = weight
+                arrays[f"bias_{network}_{layer}"] = bias
         save_attack(directory, self.name, arrays)
 
     @staticmethod
@@ -64,14 +63,30 @@ class DenseScorer(FittedAttack):
           ValueError: If the directory holds another attack.
         """
         arrays = load_attack(directory, name)
-        layers = [
-            (arrays[f"weight_{index}"], arrays[f"bias_{index}"])
-            for index in range(int(arrays["layers"]))
-        ]
-        return DenseScorer(name, FeatureMap.from_arrays(arrays), layers)
+        networks, depth = arrays["shape"].tolist()
+        return DenseScorer(
+            name,
+            FeatureMap.from_arrays(arrays),
+            [
+                [
+                    (arrays[f"weight_{k}_{layer}"], arrays[f"bias_{k}_{layer}"])
+                    for layer in range(depth)
+                ]
+                for k in range(networks)
+            ],
+        )
+
+    @functools.cached_property
+    def _exact_networks(self) -> list[list[ExactLinear]]:
+        return [exact_layers(layers, self.features.limit) for layers in self.networks]
+
+    def _score_block(self, signals: Signals) -> NDArray[np.float64]:
+        features = self.features(signals)
+        outputs = [dense_output(layers, features) for layers in self._exact_networks]
+        return np.add.reduce(outputs) / len(outputs)
 
 
-def exact_layers(layers: Sequence[Layer], input_limit: float) -> list[ExactLinear]:
+def exact_layers(layers: Layers, input_limit: float) -> list[ExactLinear]:
     """The layers on exact grids, for inputs up to the limit."""
     exact: list[ExactLinear] = []
     for weight, bias in layers:
@@ -80,10 +95,10 @@ def exact_layers(layers: Sequence[Layer], input_limit: float) -> list[ExactLinea
     return exact
 
 
-def dense_logits(
+def dense_output(
     layers: Sequence[ExactLinear], features: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The one output of the last layer, [n], with ReLU between layers."""
+    """The one output of the last layer, [n], for features [n, d]."""
     values = features
     for layer in layers[:-1]:
         values = np.maximum(layer(values), 0)

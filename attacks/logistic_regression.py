@@ -67,7 +67,7 @@ class LogisticRegression(Attack):
         features, member = feature_map(rows), rows.member
         generator = np.random.default_rng(derived_seed(seed, self.name))
         c = self._best_c(features, member, generator)
-        return DenseScorer(self.name, feature_map, [_fit_linear(features, member, c)])
+        return DenseScorer(self.name, feature_map, [[_fit_linear(features, member, c)]])
 
     def load(self, directory: Path) -> DenseScorer:
         """See Attack."""

@@ -72,11 +72,6 @@ def _what_is_wrong(records: Sequence[bytes], where: str, error: RuntimeError) ->
     return f"{where}: the examples do not agree on the type of a feature: {error}"
 
 
-def is_sequence_example(record: bytes) -> bool:
-    """Whether a serialized example has feature lists, which only a tf.SequenceExample has."""
-    return _has_second_field(record) and bool(_feature_lists(record))
-
-
 def _sequence_digests(records: Sequence[bytes]) -> NDArray[np.uint64] | None:
     suspects = [row for row, record in enumerate(records) if _has_second_field(record)]
     digests = np.zeros((len(records), 2), np.uint64)

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.signals import files
+from tfx_privacy.signals.batch import Signals
 from tfx_privacy.signals.errors import InputError
+from tfx_privacy.signals.identity import row_ids
+from tfx_privacy.signals.table import IdentityDescription, TableLayout
+from tfx_privacy.signals.table_reader import read_bucket, read_description
+from tfx_privacy.signals.table_writer import TableWriter, commit, remove_table
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +151,39 @@ def test_an_unwritable_place_is_an_error_that_names_it(tmp_path: Path):
 def test_a_missing_file_is_an_error_that_names_it(folder: str):
     with pytest.raises(InputError, match=r"cannot read '.*nothing\.txt'"):
         files.read_bytes(files.join(folder, "nothing.txt"))
+
+
+def test_a_signals_table_is_written_and_read(folder: str):
+    layout = TableLayout(
+        task=config_pb2.BINARY,
+        output_kind=config_pb2.LOGITS,
+        output_width=1,
+        logits_source="",
+        label_vocabulary=(),
+        label_width=0,
+        slice_features=(),
+        has_label=False,
+        has_logits=False,
+        has_loss=True,
+        has_units=False,
+        has_weight=False,
+    )
+    ids, loss = row_ids(0, 100, is_member=True), np.arange(100, dtype=np.float32)
+    rows = Signals(config_pb2.BINARY, ids, np.ones(100, bool), loss=loss)
+    with TableWriter(folder, layout, 2) as writer, TableWriter(folder, layout, 2) as other:
+        writer.append(rows, "train")
+        other.append(rows, "train")
+        other.finish()
+        written = writer.finish()
+
+    commit(folder, layout, IdentityDescription("row"), 2, [written])
+
+    description = read_description(folder)
+    found = [part.loss for bucket in range(2) for part in read_bucket(folder, description, bucket)]
+    assert sorted(np.concatenate(found).tolist()) == loss.tolist()
+    assert files.names_in(folder) == [*(file.name for file in description.files), "table.json"]
+    remove_table(folder)
+    assert files.names_in(folder) == []
 
 
 def test_a_scheme_that_no_file_system_has_is_an_error_that_names_the_path():
