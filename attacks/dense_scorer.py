@@ -82,8 +82,10 @@ class DenseScorer(FittedAttack):
 
     def _score_block(self, signals: Signals) -> NDArray[np.float64]:
         features = self.features(signals)
-        outputs = [dense_output(layers, features) for layers in self._exact_networks]
-        return np.add.reduce(outputs) / len(outputs)
+        total = np.zeros(len(features))
+        for layers in self._exact_networks:
+            total += dense_output(layers, features)
+        return total / len(self.networks)
 
 
 def exact_layers(layers: Layers, input_limit: float) -> list[ExactLinear]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tfx_privacy.attacks.registry import resolve_attacks
-from tfx_privacy.metrics.registry import DEFAULT_METRICS, metric_from_spec
+from tfx_privacy.metrics.registry import DEFAULT_METRICS, metric_from_spec, metric_key
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.signals.errors import InputError
 
@@ -122,12 +122,9 @@ def _resolve_metrics(config: config_pb2.PrivacyConfig) -> None:
             config.metrics[index].CopyFrom(metric_from_spec(spec).spec())
         except ValueError as error:
             raise InputError(f"metrics[{index}]: {error}") from error
-    repeated = _repeated([spec.SerializeToString(deterministic=True) for spec in config.metrics])
-    if repeated is not None:
-        spec = config_pb2.MetricSpec.FromString(repeated)
-        raise InputError(
-            f"metrics name {str(spec).strip()!r} more than once; expected each metric once"
-        )
+    repeated = _repeated([metric_key(metric_from_spec(spec)) for spec in config.metrics])
+    if repeated:
+        raise InputError(f"metrics name {repeated} more than once; expected each metric once")
 
 
 def _resolve_sizes(sizes: config_pb2.SampleSizes) -> None:
@@ -141,10 +138,11 @@ def _resolve_sizes(sizes: config_pb2.SampleSizes) -> None:
         setattr(sizes, field, value or default)
 
 
-def _repeated(values: Sequence[str] | Sequence[bytes]) -> str | bytes | None:
-    seen: set[str | bytes] = set()
+def _repeated(values: Sequence[str]) -> str:
+    """The first value that occurs a second time; "" where each occurs once."""
+    seen: set[str] = set()
     for value in values:
         if value in seen:
             return value
         seen.add(value)
-    return None
+    return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -50,12 +51,12 @@ class Signals:
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Signals:
         """The rows at the given indices, or where a mask is true."""
         indices = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
-        columns = {
-            name: None if value is None else value[indices]
-            for name, value in self._arrays().items()
+        columns: dict[str, Any] = {
+            name: None if column is None else column[indices]
+            for name, column in self._columns().items()
         }
-        slices = {key: value.take(pa.array(indices)) for key, value in self.slices.items()}
-        return dataclasses.replace(self, **columns, slices=slices)
+        slices = {key: values.take(pa.array(indices)) for key, values in self.slices.items()}
+        return Signals(task=self.task, slices=slices, **columns)
 
     def sorted_by_id(self) -> Signals:
         """The same rows in the order of their ids."""
@@ -69,34 +70,33 @@ class Signals:
           ValueError: If there are no parts, or they differ in task or columns.
         """
         if not parts:
-            raise ValueError(
-                "nothing to concatenate: expected at least one part of a signals table"
-            )
+            raise ValueError("nothing to concatenate: found no parts, expected at least one")
         first = parts[0]
         for part in parts[1:]:
-            if part._shape() != first._shape():
+            if part._form() != first._form():
                 raise ValueError(
                     "parts of a signals table do not belong together: "
-                    f"found {part._shape()}, expected {first._shape()}"
+                    f"found {part._form()}, expected {first._form()}"
                 )
-        columns = {
+        columns: dict[str, Any] = {
             name: None
-            if value is None
-            else np.concatenate([part._arrays()[name] for part in parts])
-            for name, value in first._arrays().items()
+            if column is None
+            else np.concatenate([part._columns()[name] for part in parts])
+            for name, column in first._columns().items()
         }
         slices = {
             key: pa.concat_arrays([part.slices[key] for part in parts]) for key in first.slices
         }
-        return dataclasses.replace(first, **columns, slices=slices)
+        return Signals(task=first.task, slices=slices, **columns)
 
-    def _arrays(self) -> dict[str, np.ndarray | None]:
+    # Columns differ in type and are treated alike here: the one place where Any stands for them.
+    def _columns(self) -> dict[str, Any]:
         names = ("ids", "member", "label", "logits", "loss", "units", "weight")
         return {name: getattr(self, name) for name in names}
 
-    def _shape(self) -> dict[str, object]:
+    def _form(self) -> dict[str, object]:
         widths = {
-            name: None if value is None else value.shape[1:]
-            for name, value in self._arrays().items()
+            name: None if column is None else column.shape[1:]
+            for name, column in self._columns().items()
         }
         return {"task": self.task, "slices": sorted(self.slices), **widths}

@@ -66,6 +66,14 @@ class ExampleBatch:
     first: int
     records: list[bytes]
 
+    @property
+    def where(self) -> str:
+        """Where the records come from, for errors."""
+        last = self.first + len(self.records) - 1
+        return (
+            f"split {self.source.split!r}, records {self.first} to {last} of {self.source.path!r}"
+        )
+
 
 def files_of(split: ExampleSplit) -> list[ExampleFile]:
     """The files of a split, sorted by path; a file that two patterns match is there once.

@@ -254,7 +254,7 @@ class _Observe(beam.DoFn):
     def process(self, batch: ExampleBatch) -> None:
         assert self._target is not None
         assert self._writer is not None
-        columns = decode(batch.records, f"split {batch.source.split!r}")
+        columns = decode(batch.records, batch.where)
         self._features.update(_names_and_types(columns))
         signals = _signals(self._job, self._target, batch, columns)
         self._writer.append(signals, batch.source.split)
@@ -289,8 +289,7 @@ def _names_and_types(columns: Columns) -> Iterator[str]:
 
 def _signals(job: _Job, target: Target, batch: ExampleBatch, columns: Columns) -> Signals:
     """What is seen of a batch of examples."""
-    where = f"split {batch.source.split!r}"
-    plan, options = job.plan, job.options
+    where, plan, options = batch.where, job.plan, job.options
     try:
         output = target.run(batch.records)
     except InputError as error:

@@ -9,14 +9,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from tfx.types import Artifact
 
 
 @pytest.fixture
-def new_artifact(tmp_path: Path) -> Callable[..., object]:
+def new_artifact(tmp_path: Path) -> Callable[..., Artifact]:
     """Makes an artifact of a type at a folder of its own, or at a URI."""
-    made = []
+    made: list[Artifact] = []
 
-    def make(artifact_type: type, uri: str | None = None) -> object:
+    def make(artifact_type: type[Artifact], uri: str | None = None) -> Artifact:
         artifact = artifact_type()
         if uri is None:
             folder = tmp_path / f"{artifact_type.TYPE_NAME}-{len(made)}"

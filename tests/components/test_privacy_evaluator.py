@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from tfx.components.util import examples_utils
 from tfx.proto import example_gen_pb2
-from tfx.types import standard_artifacts
+from tfx.types import Artifact, standard_artifacts
 
 from tfx_privacy.components.artifacts import PrivacyMetrics, PrivacySignals, RecordRisk
 from tfx_privacy.components.privacy_evaluator.component import PrivacyEvaluator
@@ -21,7 +21,7 @@ from tfx_privacy.evaluation.metrics_directory import read_metrics
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.signals.errors import InputError
 
-NewArtifact = Callable[..., object]
+NewArtifact = Callable[..., Artifact]
 
 
 def _config(**fields: object) -> config_pb2.PrivacyConfig:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tfx.types import standard_artifacts
+from tfx.types import Artifact, standard_artifacts
 
 from tfx_privacy.components.artifacts import PrivacyMetrics, PrivacyVerdict
 from tfx_privacy.components.privacy_gate.component import PrivacyGate
@@ -19,11 +19,11 @@ from tfx_privacy.evaluation.thresholds import resolve_gate_thresholds
 from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
 from tfx_privacy.signals.errors import InputError
 
-NewArtifact = Callable[..., object]
+NewArtifact = Callable[..., Artifact]
 _MODEL = "/models/1"
 
 
-def _metrics(source: Path, folder: Path, new_artifact: NewArtifact) -> object:
+def _metrics(source: Path, folder: Path, new_artifact: NewArtifact) -> Artifact:
     """The metrics of saved predictions, passed off as those of a model in a pipeline."""
     shutil.copytree(source, folder / "measured")
     content = read_metrics(str(folder / "measured"))
@@ -33,11 +33,11 @@ def _metrics(source: Path, folder: Path, new_artifact: NewArtifact) -> object:
 
 
 def _do(
-    metrics: object,
+    metrics: Artifact,
     new_artifact: NewArtifact,
     model_uri: str = _MODEL,
-    quality_blessing: object | None = None,
-) -> tuple[object, object]:
+    quality_blessing: Artifact | None = None,
+) -> tuple[Artifact, Artifact]:
     model = new_artifact(standard_artifacts.Model, model_uri)
     inputs = {"metrics": [metrics], "model": [model]}
     if quality_blessing is not None:
@@ -79,7 +79,7 @@ def test_the_blessing_is_what_pusher_reads(
     assert (Path(verdict.uri) / "report.html").is_file()
 
 
-def _quality(new_artifact: NewArtifact, blessed: int | None, of: str = _MODEL) -> object:
+def _quality(new_artifact: NewArtifact, blessed: int | None, of: str = _MODEL) -> Artifact:
     blessing = new_artifact(standard_artifacts.ModelBlessing)
     if blessed is not None:
         blessing.set_int_custom_property("blessed", blessed)

@@ -358,7 +358,8 @@ def test_what_is_wrong_is_one_error_and_no_table(
         job.run(ObserveOptions(**{"identity": CONTENT} | options))
 
     assert re.search(message, str(raised.value))
-    assert str(raised.value).startswith("split 'eval': ")
+    place = f", records 0 to 39 of '{job.folder}/Split-eval/data-00000.gz'"
+    assert str(raised.value).startswith(f"split 'eval'{place if where == 'in a worker' else ''}: ")
     assert "while running" not in str(raised.value)
     assert not job.table.exists() or os.listdir(job.table) == []
 
