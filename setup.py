@@ -38,6 +38,7 @@ RUNTIME = (
     "tensorflow-transform",
     "tfx-bsl",
     "absl-py",
+    "google-crc32c",
     "protobuf>=3.20.3,<5",
     "numpy>=1.26,<2",
     "scipy",

@@ -326,7 +326,6 @@ def with_row(number: int, **changes: Any) -> list[dict[str, Any]]:
     [
         (with_row(33, y=None), {}, "1 of 40 examples read together have no label 'y'"),
         (with_row(33, y=3), {}, "label 'y' is 3 in one of 1 bad examples of 40"),
-        (with_row(33, x=666.0), {}, "output 'outputs' has NaN in 1 of 5 examples"),
         (with_row(33, user=None), {"identity": config_pb2.IdentitySpec(unit_feature="user")},
          "1 of 40 examples read together have no unit feature 'user'"),
         (with_row(33, user=[]), {"identity": config_pb2.IdentitySpec(key_feature="user")},
@@ -362,6 +361,19 @@ def test_what_is_wrong_is_one_error_and_no_table(
     assert str(raised.value).startswith(f"split 'eval'{place if where == 'in a worker' else ''}: ")
     assert "while running" not in str(raised.value)
     assert not job.table.exists() or os.listdir(job.table) == []
+
+
+def test_what_the_target_finds_wrong_is_said_with_the_place(job: Job):
+    job.add("train", rows_of(40, 10), is_member=True)
+    job.add("eval", with_row(33, x=666.0), is_member=False)
+
+    with pytest.raises(
+        InputError,
+        match=r"^split 'eval', records 0 to 39 of '.*\.gz': output 'outputs' has NaN in 1",
+    ):
+        job.run()
+
+    assert os.listdir(job.table) == []
 
 
 def test_a_truncated_file_is_an_error_that_names_it_also_in_a_worker(
