@@ -75,9 +75,8 @@ class FeatureMap:
         bent = _bent_columns(groups)
         bends = np.quantile(columns[:, bent], _BENDS, axis=0).T
         columns = _with_bends(columns, bent, bends)
-        deviation = columns.std(axis=0)
-        # Rounding makes the deviation of a constant tiny, not 0.
-        varies = deviation > 1e-9 * np.abs(columns).max(axis=0)
+        # Not by the deviation: rounding makes that of a constant tiny, not 0.
+        varies = columns.max(axis=0) > columns.min(axis=0)
         return FeatureMap(
             task=signals.task,
             width=required_logits(signals).shape[1],
@@ -85,7 +84,7 @@ class FeatureMap:
             bent=bent,
             bends=bends,
             mean=columns.mean(axis=0),
-            deviation=np.where(varies, deviation, np.inf),
+            deviation=np.where(varies, columns.std(axis=0), np.inf),
             scale=_scales(groups, len(bent)),
         )
 
@@ -147,8 +146,8 @@ def _with_bends(
     columns: NDArray[np.float64], bent: NDArray[np.int64], bends: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """The columns, and max(0, column - bend) for each bend of each column that bends."""
-    above = np.maximum(columns[:, bent, None] - bends, 0).reshape(len(columns), -1)
-    return np.concatenate([columns, above], axis=1)
+    above = np.maximum(columns[:, bent, None] - bends, 0)
+    return np.concatenate([columns, above.reshape(len(columns), bends.size)], axis=1)
 
 
 def _scales(groups: Mapping[str, int], bent: int) -> NDArray[np.float64]:

@@ -1,7 +1,7 @@
 """A TFX pipeline with a privacy gate: Chicago taxi trips, from CSV to Pusher.
 
-All but PrivacyEvaluator and PrivacyGate is as TFX's templates have it. To see it stop
-a model, run `python -m tfx_privacy.pipelines.taxi --output DIR`.
+All but PrivacyEvaluator and PrivacyGate is as TFX's templates have it. taxi_demo.py
+runs it twice and shows it stop a model.
 """
 
 from __future__ import annotations
@@ -13,11 +13,9 @@ import tensorflow_model_analysis as tfma
 from tfx import v1 as tfx
 
 from tfx_privacy import PrivacyConfig, PrivacyEvaluator, PrivacyGate
+from tfx_privacy.pipelines import taxi_model
 
 PIPELINE_NAME = "taxi"
-# preprocessing_fn and run_fn. TFX digests the file, so that a change of it misses the cache.
-MODULE_FILE = Path(__file__).with_name("taxi_model.py")
-LABEL_KEY = "big_tipper"
 # Of trips judged right. To say of everyone that they do not tip is right in 78%.
 LEAST_ACCURACY = 0.8
 
@@ -63,10 +61,10 @@ def create_pipeline(
     transform = tfx.components.Transform(
         examples=example_gen.outputs["examples"],
         schema=schema_gen.outputs["schema"],
-        module_file=str(MODULE_FILE),
+        module_file=taxi_model.__file__,
     )
     trainer = tfx.components.Trainer(
-        module_file=str(MODULE_FILE),
+        module_file=taxi_model.__file__,
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
         schema=schema_gen.outputs["schema"],
@@ -84,7 +82,7 @@ def create_pipeline(
         examples=example_gen.outputs["examples"],
         config=PrivacyConfig(
             model_spec={
-                "label_key": LABEL_KEY,
+                "label_key": taxi_model.LABEL_KEY,
                 "preprocessing_function_names": ["transform_features"],
             },
             slicing_specs=[{"feature_keys": ["payment_type"]}],
@@ -139,16 +137,10 @@ def _eval_config() -> tfma.EvalConfig:
         model_specs=[
             tfma.ModelSpec(
                 signature_name="serving_default",
-                label_key=LABEL_KEY,
+                label_key=taxi_model.LABEL_KEY,
                 preprocessing_function_names=["transform_features"],
             )
         ],
         slicing_specs=[tfma.SlicingSpec()],
         metrics_specs=[tfma.MetricsSpec(metrics=[accuracy])],
     )
-
-
-if __name__ == "__main__":
-    from tfx_privacy.pipelines.taxi_demo import main
-
-    main()

@@ -1,9 +1,13 @@
-"""The demo: the taxi pipeline twice, with a model that leaks and with one that does not."""
+"""The demo: the taxi pipeline twice, with a model that leaks and with one that does not.
+
+Run it as `python -m tfx_privacy.pipelines.taxi_demo --output DIR`.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,14 +16,15 @@ import click
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from tfx_privacy.pipelines.taxi_log import logs_in
 
 if TYPE_CHECKING:
     from tfx_privacy.pipelines.taxi_summary import RunSummary
 
-METADATA_FILE = "metadata.db"
 LOG_FILE = "log.txt"
+METADATA_FILE = "metadata.db"
 SERVING = Path("serving", "taxi")
 
 
@@ -36,7 +41,7 @@ RUNS = (
     DemoRun(
         "leaky",
         "a wide network, trained until it knows its trips by heart",
-        {"hidden_units": [512], "epochs": 60, "dropout": 0.0},
+        {"hidden_units": [512], "epochs": 40, "dropout": 0.0},
     ),
     DemoRun(
         "tame",
@@ -51,16 +56,18 @@ RUNS = (
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
     required=True,
-    help="Folder for artifacts, the metadata store, the pushed model and the log.",
+    help="Folder for the artifacts, the metadata store, the pushed model and the log.",
 )
 def main(output: Path) -> None:
     """Runs the Chicago taxi pipeline with two models, one of which is not pushed.
 
-    A second time into the same folder everything comes from the cache.
+    Run a second time with the same folder, everything comes from the cache.
     """
     output.mkdir(parents=True, exist_ok=True)
     with logs_in(output / LOG_FILE) as terminal:
-        run_demo(output, Console(file=terminal))
+        # In a file nothing is gained by folding lines at 80 columns.
+        width = None if terminal.isatty() else 120
+        run_demo(output, Console(file=terminal, width=width))
 
 
 def run_demo(output: Path, console: Console) -> dict[str, RunSummary]:
@@ -69,21 +76,24 @@ def run_demo(output: Path, console: Console) -> dict[str, RunSummary]:
     Returns:
       The summary of each run, by the run's name.
     """
-    console.print(f"All that TFX has to say goes to {output / LOG_FILE}.", highlight=False)
-    with console.status("importing TFX"):
-        console.print("Importing TFX, which takes half a minute ...")
-        import tfx_privacy.pipelines.taxi  # noqa: F401
+    # A cached artifact is found by its path: the same one wherever the demo is started.
+    output = output.absolute()
+    _say(console, f"TFX's own log is in {_shown(output / LOG_FILE)}.")
+    _say(console, "Importing TFX, which takes half a minute ...")
+    import tfx_privacy.pipelines.taxi  # noqa: F401, to have it done before a node is timed
+
     summaries = {}
     for run in RUNS:
-        console.print(f"\n[bold]{run.name}[/]: {run.description} {dict(run.hyperparameters)}")
+        values = ", ".join(f"{name}={value}" for name, value in run.hyperparameters.items())
+        _say(console, f"\n{run.name}: {run.description}\n  ({values})")
         summaries[run.name] = _run_pipeline(output, run.hyperparameters, console)
-    console.print(_table(summaries))
+    _show_summaries(summaries, console)
     _show_pushed(output / SERVING, summaries, console)
     return summaries
 
 
 def taxi_data() -> Path:
-    """The folder of the taxi trips that come with TFX: 15,002 rows of CSV."""
+    """The folder of the trips that come with TFX: 15,002 rows of CSV, no two the same."""
     package = importlib.util.find_spec("tfx")
     if package is None or package.origin is None:
         raise FileNotFoundError("the taxi data come with TFX, which is not installed")
@@ -112,9 +122,9 @@ def _run_pipeline(
     return taxi_summary.summarise(taxi_summary.latest_run(store))
 
 
-def _table(summaries: Mapping[str, RunSummary]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title="Two models of one pipeline", title_justify="left")
-    for heading in ("Model", "Accuracy", "AUC of the best attack", "Verdict", "Pushed"):
+def _show_summaries(summaries: Mapping[str, RunSummary], console: Console) -> None:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("Model", "Accuracy", "Attack AUC", "Verdict", "Pushed"):
         table.add_column(heading)
     table.add_column("The gate's report", overflow="fold")
     for name, run in summaries.items():
@@ -122,28 +132,49 @@ def _table(summaries: Mapping[str, RunSummary]) -> Table:
         table.add_row(
             name,
             f"{run.accuracy:.3f}",
-            f"{auc.estimate:.3f} ({auc.lower:.3f} to {auc.upper:.3f})\n{run.best_attack}",
+            f"{auc.estimate:.3f}\n{auc.lower:.3f} to {auc.upper:.3f}",
             run.outcome,
             _pushed(run),
-            str(run.report),
+            Text(_shown(run.report), style=f"link {run.report.as_uri()}"),
         )
-    return table
+    console.print()
+    console.print(table)
+    _say(console, "Attack AUC: of the best attack, with its 95% interval; 0.5 is guessing.")
+    for name, run in summaries.items():
+        if run.pushed_to is None:
+            reason = run.reason if run.quality_blessed else "the Evaluator did not bless it."
+            _say(console, f"{name} was not pushed: {reason}")
+    if all(run.cached_nodes == run.nodes for run in summaries.values()):
+        _say(console, "Everything came from the cache: nothing was trained or pushed again.")
 
 
 def _pushed(run: RunSummary) -> str:
     if run.pushed_to is None:
         return "no"
-    return "by an earlier run" if run.pushed_before else "yes"
+    return "yes, by an\nearlier run" if run.pushed_before else "yes"
 
 
 def _show_pushed(serving: Path, summaries: Mapping[str, RunSummary], console: Console) -> None:
     names = {run.pushed_to: name for name, run in summaries.items() if run.pushed_to}
     versions = sorted(serving.iterdir()) if serving.is_dir() else []
     if not versions:
-        console.print(f"Nothing was pushed to {serving}.")
+        _say(console, f"\nNothing was pushed to {_shown(serving)}.")
     for version in versions:
-        console.print(f"{version} holds the model {names.get(version, 'of another run')}:")
+        _say(console, f"\n{_shown(version)} holds the model {names.get(version, '(unknown)')}:")
         for path in sorted(version.rglob("*")):
             if path.is_file():
-                size = path.stat().st_size
-                console.print(f"  {path.relative_to(version)} ({size:,} bytes)", highlight=False)
+                _say(console, f"  {path.relative_to(version)} ({path.stat().st_size:,} bytes)")
+
+
+def _shown(path: Path) -> str:
+    """The path as a person would write it from here."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

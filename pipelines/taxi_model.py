@@ -55,18 +55,16 @@ class Hyperparameters:
     Attributes:
       hidden_units: Width of each hidden layer.
       epochs: How often the model sees every member.
+      dropout: Share of hidden units left out at each step, in [0, 1).
       learning_rate: Of Adam.
-      weight_decay: Of AdamW; 0 turns it off.
-      dropout: Share of hidden units dropped in training, in [0, 1).
       batch_size: Rows a step.
       seed: Of initial weights, dropout and the order of rows.
     """
 
     hidden_units: tuple[int, ...]
     epochs: int
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.0
     dropout: float = 0.0
+    learning_rate: float = 5e-3
     batch_size: int = 256
     seed: int = 1
 
@@ -100,20 +98,20 @@ def run_fn(fn_args: FnArgs) -> None:
     transform_output = tft.TFTransformOutput(fn_args.transform_output)
     keras.utils.set_random_seed(hyperparameters.seed)
 
+    rows = {
+        "train": _read_rows(fn_args.train_files, fn_args, transform_output),
+        "eval": _read_rows(fn_args.eval_files, fn_args, transform_output),
+    }
     model = _build_model(hyperparameters, transform_output)
-    features, label = _read_rows(fn_args.train_files, fn_args, transform_output)
     model.fit(
-        features,
-        label,
+        *rows["train"],
         batch_size=hyperparameters.batch_size,
         epochs=hyperparameters.epochs,
         verbose=0,
     )
-    for split, files in (("train", fn_args.train_files), ("eval", fn_args.eval_files)):
-        features, label = _read_rows(files, fn_args, transform_output)
-        results = model.evaluate(features, label, batch_size=1024, verbose=0, return_dict=True)
-        logging.info("%s: %s", split, results)
-
+    for split, (features, label) in rows.items():
+        quality = model.evaluate(features, label, batch_size=1024, verbose=0, return_dict=True)
+        logging.info("%s: %s", split, quality)
     _export(model, transform_output, fn_args.serving_model_dir)
 
 
@@ -171,9 +169,7 @@ def _build_model(
 
     model = keras.Model(numbers | categories, output)
     model.compile(
-        optimizer=keras.optimizers.AdamW(
-            hyperparameters.learning_rate, weight_decay=hyperparameters.weight_decay
-        ),
+        optimizer=keras.optimizers.Adam(hyperparameters.learning_rate),
         loss="binary_crossentropy",
         metrics=["accuracy"],
     )

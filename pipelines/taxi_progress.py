@@ -25,7 +25,7 @@ class NodeProgress(logging.Handler):
     def __init__(self, console: Console) -> None:
         super().__init__(logging.INFO)
         self._console = console
-        self._status = console.status("")
+        self._status = console.status("packing the user's module")
         self._start = time.monotonic()
         self._cached = False
 
@@ -47,10 +47,14 @@ class NodeProgress(logging.Handler):
         """Shows the record if it is about a node."""
         if record.msg == _STARTED:
             self._start, self._cached = time.monotonic(), False
-            self._status.update(record.args[0])
+            self._status.update(_node(record))
         elif record.msg == _CACHED:
             self._cached = True
         elif record.msg == _ENDED:
             seconds = time.monotonic() - self._start
             took = "from the cache" if self._cached else f"{seconds:.1f} s"
-            self._console.print(f"  {record.args[0]:<18} {took}", highlight=False)
+            self._console.print(f"  {_node(record):<18} {took}", highlight=False)
+
+
+def _node(record: logging.LogRecord) -> str:
+    return record.getMessage().split()[1]

@@ -42,6 +42,7 @@ class RunSummary:
 
     Attributes:
       accuracy: Share of evaluated rows that the model judged right.
+      quality_blessed: Whether the Evaluator blessed the model.
       best_attack: Name of the attack that did best.
       auc: Its area under the ROC curve.
       outcome: "PASS", "BLOCK" or "CANNOT_TELL".
@@ -55,6 +56,7 @@ class RunSummary:
     """
 
     accuracy: float
+    quality_blessed: bool
     best_attack: str
     auc: Measured
     outcome: str
@@ -96,13 +98,15 @@ def latest_run(store: mlmd.MetadataStore) -> dict[str, NodeRun]:
 
 def summarise(nodes: Mapping[str, NodeRun]) -> RunSummary:
     """What came of a run that has ended."""
+    evaluator = nodes["Evaluator"].outputs
     metrics = nodes["PrivacyEvaluator"].outputs["metrics"].custom_properties
     verdict = nodes["PrivacyGate"].outputs["verdict"]
     pusher = nodes["Pusher"]
     pushed = pusher.outputs["pushed_model"].custom_properties
     was_pushed = bool(pushed["pushed"].int_value)
     return RunSummary(
-        accuracy=_accuracy(nodes["Evaluator"].outputs["evaluation"].uri),
+        accuracy=_accuracy(evaluator["evaluation"].uri),
+        quality_blessed=bool(evaluator["blessing"].custom_properties["blessed"].int_value),
         best_attack=metrics["best_attack"].string_value,
         auc=Measured(
             metrics["auc"].double_value,
