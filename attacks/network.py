@@ -66,7 +66,7 @@ class Network(Attack):
     l2: float = 1e-3
     learning_rate: float = 2e-3
     epochs: int = 60
-    patience: int = 8
+    patience: int = 5
 
     name: ClassVar[str] = "network"
     description: ClassVar[str] = (

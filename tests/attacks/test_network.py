@@ -75,7 +75,7 @@ def test_leaves_the_names_of_the_users_layers_alone(leaky):
     Network(epochs=1).fit(leaky(config_pb2.MULTICLASS, rows=100), seed=1)
     after = numbers(names())
 
-    # The model below has one layer and one model; its tensors are its input and output.
+    # Naming goes on from where it was, as it does with nothing in between.
     steps = [later - earlier for earlier, later in zip(before, after, strict=True)]
     names_apart = numbers(names())
     assert steps == [later - earlier for earlier, later in zip(after, names_apart, strict=True)]
