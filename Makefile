@@ -19,7 +19,7 @@ help:  ## say what there is
 setup: $(READY) $(PACKAGE_LINK)  ## make .venv and install requirements.lock into it, once
 
 demo: setup  ## the taxi pipelines: a leaky model that is blocked, a tame one that is pushed (output in demo/)
-	$(BIN)/python -m tfx_privacy.pipelines.taxi --output demo
+	$(BIN)/python -m tfx_privacy.pipelines.taxi_demo --output demo
 
 test: setup  ## all tests but the slow ones
 	$(BIN)/python -m pytest -q --durations=15 $(PYTEST_ARGS)

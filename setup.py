@@ -49,6 +49,9 @@ RUNTIME = (
     "jinja2>=3.1,<4",
     "click>=8.1,<9",
     "rich>=13",
+    # TFX builds a wheel of a pipeline's module_file with these.
+    "pip",
+    "wheel",
     # tensorflow_hub, which TFX imports, needs pkg_resources; later ones come without.
     "setuptools<80",
 )
@@ -62,13 +65,11 @@ DEV = (
     "import-linter",
     "mypy",
     "mypy-protobuf<3.4",  # the last for that protoc's protobuf
-    "pip",  # TFX installs a pipeline's user code with it
     "pytest",
     "pytest-timeout",
     "ruff",
     "types-protobuf",
     "uv",
-    "wheel",
 )
 
 

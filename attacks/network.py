@@ -65,7 +65,7 @@ class Network(Attack):
     hidden: tuple[int, ...] = (64, 32)
     l2: float = 1e-3
     learning_rate: float = 2e-3
-    epochs: int = 60
+    epochs: int = 40
     patience: int = 5
 
     name: ClassVar[str] = "network"
@@ -150,6 +150,8 @@ class Network(Attack):
             loss=keras.losses.BinaryCrossentropy(from_logits=True),
             jit_compile=keras.backend.backend() == "jax",
         )
+        # A step that makes the optimizer's variables first is traced twice by TensorFlow.
+        model.optimizer.build(model.trainable_variables)
         return model
 
 

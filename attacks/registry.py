@@ -46,8 +46,8 @@ _SETS: tuple[AttackSet, ...] = (
     AttackSet(
         "fast",
         (
-            "The thresholds and logistic regression: a fit on 66,000 rows of 10 classes takes 2 "
-            "seconds on two cores."
+            "The thresholds and logistic regression: a fit on 66,000 rows of 10 classes takes 1 "
+            "second on two cores."
         ),
         (*_THRESHOLDS, "logistic_regression"),
     ),

@@ -80,6 +80,7 @@ def preprocessing_fn(inputs: dict[str, tf.Tensor | tf.SparseTensor]) -> dict[str
         amount = tf.cast(_dense(inputs[key]), tf.float32)
         outputs[_transformed(key)] = tft.scale_to_z_score(tf.math.log1p(tf.maximum(amount, 0.0)))
     for key in _NUMBER_KEYS:
+        # Where there is none the score is 0: the mean.
         outputs[_transformed(key)] = _dense(tft.scale_to_z_score(inputs[key]))
     for key in _WORD_KEYS:
         outputs[_transformed(key)] = tft.compute_and_apply_vocabulary(
