@@ -139,8 +139,8 @@ def test_pushed_model_answers_as_often_right_as_evaluator_says(first: _Demo) -> 
     asked = [_without_tip(record) for record in records]
     answers = serve(examples=tf.constant(asked))["outputs"].numpy()
     assert answers.shape == (len(records), 1)
-    tips, fares = np.float32([_tip_and_fare(record) for record in records]).T
-    right = (answers[:, 0] > 0.5) == (tips > np.float32(0.2) * fares)
+    trips = np.array([_tip_and_fare(record) for record in records], np.float32)
+    right = (answers[:, 0] > 0.5) == (trips[:, 0] > np.float32(0.2) * trips[:, 1])
     assert right.sum() == round(tame.accuracy * len(records))
 
 
