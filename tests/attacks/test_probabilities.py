@@ -24,7 +24,7 @@ def exact_softmax(logits):
 
 @pytest.mark.parametrize("spread", [0.1, 3, 60])
 def test_agrees_with_decimal_arithmetic_to_the_last_digits(spread):
-    logits = np.random.default_rng(1).normal(0, spread, (40, 5))
+    logits = np.random.default_rng(1).normal(0, spread, (10, 5))
 
     found = class_probabilities(logits)
 
