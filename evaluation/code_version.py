@@ -30,14 +30,27 @@ def code_digest() -> str:
     TFX's cache looks at inputs and properties and at no code; a node that has
     this among its properties runs again where the code has changed.
     """
+    return digest_of_sources(_ROOT)
+
+
+def digest_of_sources(root: Path) -> str:
+    """The digest of the rooms below a root, hexadecimal.
+
+    Raises:
+      RuntimeError: If there are no sources: of a package without them nobody can
+        tell whether its code has changed.
+    """
+    found = [path for room in _ROOMS for path in sorted((root / room).rglob("*"))]
+    sources = [path for path in found if path.suffix in _SUFFIXES]
+    if not sources:
+        raise RuntimeError(
+            f"no sources of tfx_privacy below {root}: expected an installation with its .py files, "
+            "not a zip or compiled files alone"
+        )
     digest = hashlib.sha256()
-    for room in _ROOMS:
-        for path in sorted((_ROOT / room).rglob("*")):
-            if path.suffix in _SUFFIXES:
-                digest.update(path.relative_to(_ROOT).as_posix().encode())
-                digest.update(b"\0")
-                digest.update(path.read_bytes())
-                digest.update(b"\0")
+    for path in sources:
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0")
+        digest.update(path.read_bytes() + b"\0")
     return digest.hexdigest()[:32]
 
 

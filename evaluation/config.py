@@ -8,8 +8,8 @@ from tfx_privacy.attacks.registry import resolve_attacks
 from tfx_privacy.metrics.registry import DEFAULT_METRICS, metric_from_spec, metric_key
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.signals.errors import InputError
+from tfx_privacy.signals.target_plan import DEFAULT_SIGNATURE
 
-DEFAULT_SIGNATURE = "serving_default"
 DEFAULT_FIT_ROWS_PER_SIDE = 100_000
 DEFAULT_BATCH_SIZE = 512
 DEFAULT_CONFIDENCE = 0.95
