@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 
 from tfx_privacy.evaluation.message_files import message_to_json
+from tfx_privacy.evaluation.metrics_directory import BINARY_FILE as METRICS_FILE
 from tfx_privacy.evaluation.metrics_directory import PrivacyMetricsContent, read_metrics
 from tfx_privacy.evaluation.thresholds import resolve_gate_thresholds
 from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
 from tfx_privacy.proto import privacy_verdict_pb2 as verdict_pb2
 from tfx_privacy.reports.page import verdict_page
 from tfx_privacy.signals.errors import InputError
-from tfx_privacy.signals.files import join, write_bytes_whole, write_text_whole
+from tfx_privacy.signals.files import exists, join, remove, write_bytes_whole, write_text_whole
 from tfx_privacy.verdict.judge import judge
 from tfx_privacy.version import __version__
 
@@ -56,18 +57,37 @@ def judge_metrics(
             f"expected those of {model_uri}"
         )
     try:
-        verdict = judge(metrics.results, metrics.evidence, resolved)
+        verdict = judge(metrics.results, metrics.evidence, resolved, quality_blessed)
     except ValueError as error:
         raise InputError(f"the metrics at {metrics_dir} cannot be judged: {error}") from error
     verdict.package_version = __version__
     verdict.metrics_uri = metrics_dir
-    if quality_blessed is not None:
-        verdict.quality_blessed = quality_blessed
-        if verdict.blessed and not quality_blessed:
-            verdict.blessed = False
-            verdict.blessed_with_warning = False
-            verdict.reasons.append("Not blessed: the Evaluator did not bless the model's quality.")
     return JudgedMetrics(verdict, metrics)
+
+
+def forget_verdict(directory: str) -> None:
+    """Removes an earlier verdict, so that none is found where judging fails.
+
+    To be called before judging. `report.html` goes only with a `verdict.json` beside
+    it, `verdict.json` last.
+
+    Args:
+      directory: Where a verdict is about to be written; need not exist.
+
+    Raises:
+      InputError: If the directory holds metrics, whose report the verdict's would
+        replace, or an earlier verdict cannot be removed.
+    """
+    if exists(join(directory, METRICS_FILE)):
+        raise InputError(
+            f"{directory} holds metrics ({METRICS_FILE}), and the verdict's {REPORT_FILE} would "
+            "replace theirs; expected another directory for the verdict"
+        )
+    report = [REPORT_FILE] if exists(join(directory, JSON_FILE)) else []
+    try:
+        remove(join(directory, name) for name in (*report, BINARY_FILE, JSON_FILE))
+    except OSError as error:
+        raise InputError(f"cannot remove the verdict in {directory}: {error}") from error
 
 
 def write_verdict(judged: JudgedMetrics, directory: str) -> None:

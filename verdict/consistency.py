@@ -21,13 +21,15 @@ def check_consistent(results: results_pb2.PrivacyResults, evidence: Evidence) ->
     """Refuses results that do not agree with the counts beside them.
 
     Everything that is listed is computed again: the attacks on the whole and on each
-    slice, the best of them, and the number of judged records. A value listed as NaN
-    is left to the verdict, and so is an attack whose counts are missing.
+    slice, the best of them, and the number of judged records. Every attack that was
+    asked for has to be listed or skipped, and every row that was read accounted for.
+    A value listed as NaN is left to the verdict, and so is an attack whose counts are
+    missing.
 
     Raises:
       ValueError: If something disagrees by more than 1e-9, counts have no meaning, an
-        attack that was counted is not listed, or the results are of another schema
-        version.
+        attack that was counted or asked for is not listed, rows are lost, or the
+        results are of another schema version.
     """
     if results.schema_version != SCHEMA_VERSION:
         raise ValueError(
@@ -41,6 +43,7 @@ def check_consistent(results: results_pb2.PrivacyResults, evidence: Evidence) ->
         key = tuple((part.feature, part.value) for part in entry.key)
         _check_attacks(key, entry.judge, entry.attacks, evidence)
     _check_best(results, evidence)
+    _check_records(results.records)
 
 
 def has_nan(value: results_pb2.MeasuredValue) -> bool:
@@ -77,6 +80,32 @@ def _check_listed(results: results_pb2.PrivacyResults, evidence: Evidence) -> No
             f"results: found counts of {', '.join(hidden)}, but no results of theirs; "
             "expected every attack that ran to be listed"
         )
+    accounted = {*listed, *(attack.name for attack in results.skipped_attacks)}
+    lost = sorted(set(results.config.attacks) - accounted)
+    if lost:
+        raise ValueError(
+            f"results: found {', '.join(lost)} asked for by the configuration, but neither "
+            "results of theirs nor why they were skipped; expected one of both"
+        )
+
+
+def _check_records(records: results_pb2.Records) -> None:
+    parts = (
+        records.duplicate,
+        records.same_unit,
+        records.fit,
+        records.fit_beyond_sample,
+        records.judge,
+    )
+    for side, read, total in (
+        ("members", records.read.members, sum(part.members for part in parts)),
+        ("non-members", records.read.nonmembers, sum(part.nonmembers for part in parts)),
+    ):
+        if read != total:
+            raise ValueError(
+                f"records: found {read} {side} read, expected {total}: duplicate, same_unit, "
+                "fit, fit_beyond_sample and judge together"
+            )
 
 
 def _check_attacks(

@@ -33,6 +33,7 @@ def judge(
     results: results_pb2.PrivacyResults,
     evidence: Evidence,
     thresholds: thresholds_pb2.PrivacyThresholds,
+    quality_blessed: bool | None = None,
 ) -> verdict_pb2.PrivacyVerdict:
     """Judges the whole of the JUDGE rows.
 
@@ -48,19 +49,22 @@ def judge(
     The verdict is BLOCK if any threshold blocks; PASS if there are MUST_PASS thresholds
     and all of them pass; else CANNOT_TELL. So thresholds that are BLOCK_ONLY without
     exception give BLOCK or CANNOT_TELL: PASS says that a limit was shown to be kept,
-    and they ask for no such thing. PASS is blessed. CANNOT_TELL is blessed, with a
-    warning, where the policy says so and intervals that are too wide are all that is
-    wrong with the undecided MUST_PASS thresholds (of all thresholds, where none is
-    MUST_PASS).
+    and they ask for no such thing.
+
+    PASS is blessed. CANNOT_TELL is blessed, with a warning, where the policy says so,
+    there are MUST_PASS thresholds, and intervals that are too wide are all that is
+    wrong with those that are undecided. Where the Evaluator refused, nothing is
+    blessed; the outcome stays what privacy says.
 
     Args:
       results: What was measured.
       evidence: The counts behind it.
       thresholds: The limits; what they leave open is filled in.
+      quality_blessed: The Evaluator's blessing of the same model; None where it is
+        not asked for.
 
     Returns:
-      The verdict. Its `package_version`, `metrics_uri` and `quality_blessed` are left
-      to the caller.
+      The verdict. Its `package_version` and `metrics_uri` are left to the caller.
 
     Raises:
       ValueError: If the thresholds are wrong, or results and counts contradict each
@@ -82,7 +86,7 @@ def judge(
     for index, examination in enumerate(examinations):
         blocking = [a for a in examination.attacks if (index, a.name) in rejected]
         findings.append(_find(examination, blocking, records, block_alpha))
-    return _combine(findings, resolved, results)
+    return _combine(findings, resolved, results, quality_blessed)
 
 
 def _find(
@@ -149,6 +153,7 @@ def _combine(
     findings: Sequence[verdict_pb2.Finding],
     thresholds: thresholds_pb2.PrivacyThresholds,
     results: results_pb2.PrivacyResults,
+    quality_blessed: bool | None,
 ) -> verdict_pb2.PrivacyVerdict:
     must_pass = [f for f in findings if f.threshold.role == thresholds_pb2.MUST_PASS]
     verdict = verdict_pb2.PrivacyVerdict(
@@ -156,6 +161,7 @@ def _combine(
         findings=findings,
         thresholds=thresholds,
         model_uri=results.model.uri,
+        quality_blessed=quality_blessed,
     )
     if any(finding.outcome == verdict_pb2.BLOCK for finding in findings):
         verdict.outcome = verdict_pb2.BLOCK
@@ -163,15 +169,21 @@ def _combine(
         verdict.outcome = verdict_pb2.PASS
     else:
         verdict.outcome = verdict_pb2.CANNOT_TELL
-    deciding = must_pass or findings
-    undecided = [f for f in deciding if f.outcome == verdict_pb2.CANNOT_TELL]
-    verdict.blessed_with_warning = (
+    undecided = [f for f in must_pass if f.outcome == verdict_pb2.CANNOT_TELL]
+    by_policy = (
         verdict.outcome == verdict_pb2.CANNOT_TELL
         and thresholds.on_cannot_tell == thresholds_pb2.BLESSED_WITH_WARNING
+        # Without MUST_PASS thresholds there is nothing that more records would settle.
+        and len(undecided) > 0
         and all(finding.interval_too_wide for finding in undecided)
     )
-    verdict.blessed = verdict.outcome == verdict_pb2.PASS or verdict.blessed_with_warning
-    verdict.reasons.extend(_reasons(verdict, results, lacks_must_pass=not must_pass))
+    privacy_blesses = verdict.outcome == verdict_pb2.PASS or by_policy
+    quality_refuses = quality_blessed is False
+    verdict.blessed = privacy_blesses and not quality_refuses
+    verdict.blessed_with_warning = by_policy and not quality_refuses
+    verdict.reasons.extend(
+        _reasons(verdict, results, privacy_blesses=privacy_blesses, quality_refuses=quality_refuses)
+    )
     return verdict
 
 
@@ -179,26 +191,20 @@ def _reasons(
     verdict: verdict_pb2.PrivacyVerdict,
     results: results_pb2.PrivacyResults,
     *,
-    lacks_must_pass: bool,
+    privacy_blesses: bool,
+    quality_refuses: bool,
 ) -> list[str]:
     """Why, the deciding sentences first, then the others, then what to know beside them."""
-    reasons = []
-    if verdict.outcome == verdict_pb2.CANNOT_TELL and lacks_must_pass:
-        reasons.append(words.nothing_must_pass())
-    deciding: list[str] = []
-    others: list[str] = []
-    for finding in verdict.findings:
-        counts = (
-            finding.outcome == verdict_pb2.BLOCK
-            or finding.threshold.role == thresholds_pb2.MUST_PASS
-        )
-        same = finding.outcome == verdict.outcome
-        (deciding if counts and same else others).append(finding.reason)
-    reasons.extend([*deciding, *others])
+    deciding, others = _split_reasons(verdict)
+    reasons = [*deciding, *others]
+    if quality_refuses:
+        # It decides alone where privacy would have blessed; else it comes on top.
+        reasons.insert(0 if privacy_blesses else len(deciding), words.quality_refused())
     if verdict.blessed_with_warning:
         reasons.append(words.blessed_with_warning())
     elif (
         verdict.outcome == verdict_pb2.CANNOT_TELL
+        and not privacy_blesses
         and verdict.thresholds.on_cannot_tell == thresholds_pb2.BLESSED_WITH_WARNING
     ):
         reasons.append(words.policy_does_not_apply())
@@ -206,3 +212,20 @@ def _reasons(
     if results.attacks and not results.records.duplicates_checked:
         reasons.append(words.duplicates_not_checked())
     return reasons
+
+
+def _split_reasons(verdict: verdict_pb2.PrivacyVerdict) -> tuple[list[str], list[str]]:
+    """The sentences that decide about privacy, and those of the other findings."""
+    deciding: list[str] = []
+    others: list[str] = []
+    roles = [finding.threshold.role for finding in verdict.findings]
+    if verdict.outcome == verdict_pb2.CANNOT_TELL and thresholds_pb2.MUST_PASS not in roles:
+        deciding.append(words.nothing_must_pass())
+    for finding in verdict.findings:
+        counts = (
+            finding.outcome == verdict_pb2.BLOCK
+            or finding.threshold.role == thresholds_pb2.MUST_PASS
+        )
+        same = finding.outcome == verdict.outcome
+        (deciding if counts and same else others).append(finding.reason)
+    return deciding, others

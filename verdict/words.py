@@ -83,11 +83,16 @@ def blessed_with_warning() -> str:
 
 
 def policy_does_not_apply() -> str:
-    """That the policy does not bless, since more records would not help."""
+    """That the policy does not bless: more records would settle nothing."""
     return (
-        "Not blessed: the policy BLESSED_WITH_WARNING holds only where nothing is wrong but that "
-        "there are too few records to tell."
+        "Not blessed: the policy BLESSED_WITH_WARNING holds only where there are MUST_PASS "
+        "thresholds, and nothing is wrong but that there are too few records to tell."
     )
+
+
+def quality_refused() -> str:
+    """That the Evaluator did not bless, whatever privacy says."""
+    return "Not blessed: the Evaluator did not bless the model's quality."
 
 
 def skipped(attack: str, reason: str) -> str:

@@ -62,7 +62,9 @@ class Executor(base_executor.BaseExecutor):
         _describe(artifact_utils.get_single_instance(output_dict[VERDICT]), verdict)
         blessing = artifact_utils.get_single_instance(output_dict[BLESSING])
         self._mark(blessing, model, verdict.blessed)
-        logging.info("PrivacyGate\n%s", verdict_table(verdict))
+        # A node that succeeds and stops Pusher has to be seen; TFX hides what is info.
+        tell = logging.info if verdict.blessed else logging.warning
+        tell("PrivacyGate\n%s", verdict_table(verdict))
 
     def _mark(self, blessing: types.Artifact, model: types.Artifact, blessed: bool) -> None:
         node = self._context.pipeline_node if self._context else None
@@ -82,8 +84,11 @@ def _quality_blessed(
     input_dict: dict[str, list[types.Artifact]], model: types.Artifact
 ) -> bool | None:
     """The Evaluator's word on this model; None where none is asked for."""
-    if not input_dict.get(QUALITY_BLESSING):
+    if QUALITY_BLESSING not in input_dict:
         return None
+    if not input_dict[QUALITY_BLESSING]:
+        # Asked for, and the Evaluator left no blessing at all.
+        return False
     blessing = artifact_utils.get_single_instance(input_dict[QUALITY_BLESSING])
     uri = blessing.get_string_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY)
     if uri and uri != model.uri:

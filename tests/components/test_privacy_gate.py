@@ -21,6 +21,7 @@ from tfx_privacy.signals.errors import InputError
 
 NewArtifact = Callable[..., Artifact]
 _MODEL = "/models/1"
+_REFUSED = "Not blessed: the Evaluator did not bless the model's quality."
 
 
 def _metrics(source: Path, folder: Path, new_artifact: NewArtifact) -> Artifact:
@@ -36,12 +37,12 @@ def _do(
     metrics: Artifact,
     new_artifact: NewArtifact,
     model_uri: str = _MODEL,
-    quality_blessing: Artifact | None = None,
+    quality_blessing: list[Artifact] | None = None,
 ) -> tuple[Artifact, Artifact]:
     model = new_artifact(standard_artifacts.Model, model_uri)
     inputs = {"metrics": [metrics], "model": [model]}
     if quality_blessing is not None:
-        inputs["quality_blessing"] = [quality_blessing]
+        inputs["quality_blessing"] = quality_blessing
     blessing = new_artifact(standard_artifacts.ModelBlessing)
     verdict = new_artifact(PrivacyVerdict)
     thresholds = resolve_gate_thresholds(thresholds_pb2.PrivacyThresholds())
@@ -100,9 +101,49 @@ def test_the_blessing_is_the_conjunction_with_the_evaluators(
     blessed: int,
 ) -> None:
     metrics = _metrics(measured("tame"), tmp_path, new_artifact)
-    blessing, verdict = _do(metrics, new_artifact, quality_blessing=_quality(new_artifact, quality))
+    word = [_quality(new_artifact, quality)]
+    blessing, verdict = _do(metrics, new_artifact, quality_blessing=word)
     assert blessing.get_int_custom_property("blessed") == blessed
     assert verdict.get_string_custom_property("outcome") == "PASS"
+    reason = verdict.get_string_custom_property("reason")
+    assert reason.startswith("PASS") if blessed else reason == _REFUSED
+
+
+@pytest.mark.parametrize(
+    ("resolved", "word", "blessed"),
+    # Not wired: nobody asks. Wired, and the Evaluator left nothing: not blessed.
+    [(None, None, 1), ([], False, 0)],
+)
+def test_a_blessing_that_resolves_to_nothing_is_none(
+    measured: Callable[[str], Path],
+    new_artifact: NewArtifact,
+    tmp_path: Path,
+    resolved: list[Artifact] | None,
+    word: bool | None,
+    blessed: int,
+) -> None:
+    metrics = _metrics(measured("tame"), tmp_path, new_artifact)
+    blessing, verdict = _do(metrics, new_artifact, quality_blessing=resolved)
+    assert blessing.get_int_custom_property("blessed") == blessed
+    written = json.loads((Path(verdict.uri) / "verdict.json").read_text())
+    assert written.get("quality_blessed") == word
+    assert (written["reasons"][0] == _REFUSED) == (word is False)
+
+
+@pytest.mark.parametrize(("name", "level"), [("leaky", "WARNING"), ("tame", "INFO")])
+def test_a_model_that_is_not_blessed_is_warned_of(
+    measured: Callable[[str], Path],
+    new_artifact: NewArtifact,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    level: str,
+) -> None:
+    metrics = _metrics(measured(name), tmp_path, new_artifact)
+    with caplog.at_level("INFO", logger="absl"):
+        _do(metrics, new_artifact)
+    tables = [record for record in caplog.records if record.getMessage().startswith("PrivacyGate")]
+    assert [record.levelname for record in tables] == [level]
 
 
 def test_metrics_of_another_model_are_refused(
@@ -117,7 +158,7 @@ def test_a_blessing_of_another_model_is_refused(
     measured: Callable[[str], Path], new_artifact: NewArtifact, tmp_path: Path
 ) -> None:
     metrics = _metrics(measured("tame"), tmp_path, new_artifact)
-    other = _quality(new_artifact, 1, of="/models/0")
+    other = [_quality(new_artifact, 1, of="/models/0")]
     with pytest.raises(InputError, match="is of the model at /models/0"):
         _do(metrics, new_artifact, quality_blessing=other)
 

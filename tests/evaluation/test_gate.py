@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tfx_privacy.evaluation.gate import judge_metrics, write_verdict
+from tfx_privacy.evaluation.gate import forget_verdict, judge_metrics, write_verdict
 from tfx_privacy.evaluation.metrics_directory import (
     BINARY_FILE,
     COUNTS_FILE,
@@ -24,6 +24,7 @@ from tfx_privacy.proto import privacy_verdict_pb2 as verdict_pb2
 from tfx_privacy.signals.errors import InputError
 
 _DEFAULT = thresholds_pb2.PrivacyThresholds()
+_REFUSED = "Not blessed: the Evaluator did not bless the model's quality."
 Measured = Callable[[str], Path]
 
 
@@ -61,15 +62,60 @@ def test_a_verdict_on_disk_says_what_it_is_of(measured: Measured, tmp_path: Path
     assert list(binary.reasons) == verdict["reasons"]
 
 
+def _names(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
+
+
+def test_an_earlier_verdict_is_forgotten_and_nothing_else(
+    measured: Measured, tmp_path: Path
+) -> None:
+    (tmp_path / "notes.txt").touch()
+    write_verdict(judge_metrics(str(measured("tame")), _DEFAULT), str(tmp_path))
+    assert _names(tmp_path) == ["notes.txt", "report.html", "verdict.binpb", "verdict.json"]
+    forget_verdict(str(tmp_path))
+    assert _names(tmp_path) == ["notes.txt"]
+    forget_verdict(str(tmp_path))
+    forget_verdict(str(tmp_path / "not there yet"))
+    assert _names(tmp_path) == ["notes.txt"]
+
+
+def test_a_report_without_a_verdict_is_somebody_elses(tmp_path: Path) -> None:
+    for name in ("report.html", "verdict.binpb"):
+        (tmp_path / name).touch()
+    forget_verdict(str(tmp_path))
+    assert _names(tmp_path) == ["report.html"]
+
+
+def test_a_directory_of_metrics_is_no_place_for_a_verdict(tmp_path: Path) -> None:
+    for name in (BINARY_FILE, "report.html", "verdict.json"):
+        (tmp_path / name).touch()
+    with pytest.raises(InputError, match=r"holds metrics .*expected another directory"):
+        forget_verdict(str(tmp_path))
+    assert _names(tmp_path) == [BINARY_FILE, "report.html", "verdict.json"]
+
+
 def test_quality_and_privacy_must_both_bless(measured: Measured) -> None:
     tame = str(measured("tame"))
     assert judge_metrics(tame, _DEFAULT, quality_blessed=True).verdict.blessed
     refused = judge_metrics(tame, _DEFAULT, quality_blessed=False).verdict
     assert refused.outcome == verdict_pb2.PASS
     assert not refused.blessed
-    assert any("quality" in reason for reason in refused.reasons)
-    leaky = judge_metrics(str(measured("leaky")), _DEFAULT, quality_blessed=True).verdict
-    assert not leaky.blessed
+    assert refused.reasons[0] == _REFUSED
+    leaky = str(measured("leaky"))
+    assert not judge_metrics(leaky, _DEFAULT, quality_blessed=True).verdict.blessed
+    both = judge_metrics(leaky, _DEFAULT, quality_blessed=False).verdict
+    assert both.reasons[0].startswith("BLOCK")
+    assert _REFUSED in both.reasons
+
+
+def test_quality_refuses_what_the_policy_would_bless(measured: Measured) -> None:
+    policy = thresholds_pb2.PrivacyThresholds(on_cannot_tell="BLESSED_WITH_WARNING")
+    refused = judge_metrics(str(measured("small")), policy, quality_blessed=False).verdict
+    assert refused.outcome == verdict_pb2.CANNOT_TELL
+    assert not refused.blessed
+    assert not refused.blessed_with_warning
+    assert refused.reasons[0] == _REFUSED
+    assert not any(reason.startswith("Blessed with") for reason in refused.reasons)
 
 
 def test_a_policy_can_bless_what_is_merely_undecided(measured: Measured) -> None:

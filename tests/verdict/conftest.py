@@ -13,6 +13,7 @@ from tfx_privacy.metrics.counts import WHOLE, Evidence, ScoreCounts, ScoreEdges,
 from tfx_privacy.metrics.measure import measure_attack
 from tfx_privacy.metrics.metric import Metric
 from tfx_privacy.metrics.registry import DEFAULT_METRICS
+from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 
 LEVELS = 64
@@ -63,6 +64,7 @@ class Measurements:
         results = results_pb2.PrivacyResults(
             schema_version=1,
             model=results_pb2.TargetModel(uri="/models/1"),
+            config=config_pb2.PrivacyConfig(attacks=list(counts)),
             best_attack=next(iter(counts), ""),
             attacks=[
                 measure_attack(name, c, edges[name], metrics, 0.95) for name, c in counts.items()
@@ -79,8 +81,10 @@ class Measurements:
         for c in list(counts.values())[:1]:
             results.records.judge.members = c.n_members
             results.records.judge.nonmembers = c.n_nonmembers
-            results.records.read.members = c.n_members * 3 // 2
-            results.records.read.nonmembers = c.n_nonmembers * 3 // 2
+            results.records.fit.members = c.n_members // 2
+            results.records.fit.nonmembers = c.n_nonmembers // 2
+            results.records.read.members = c.n_members + c.n_members // 2
+            results.records.read.nonmembers = c.n_nonmembers + c.n_nonmembers // 2
             results.records.duplicates_checked = True
         if counts:
             results.best_of_attacks.extend(

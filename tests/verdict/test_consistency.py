@@ -63,6 +63,14 @@ def _set(path: str, value: object) -> Callable[[results_pb2.PrivacyResults], Non
         (_set("schema_version", 2), "found schema version 2, expected 1"),
         (lambda results: results.attacks.pop(), "found counts of b, but no results of theirs"),
         (lambda results: results.attacks.append(results.attacks[0]), "listed twice among a, b, a"),
+        (lambda results: results.config.attacks.append("c"), "found c asked for by the config"),
+        # 900 judged and 450 fitted members; 450 and 225 others.
+        (_set("records.read.members", 1351), "found 1351 members read, expected 1350: duplicate"),
+        (_set("records.read.nonmembers", 674), "found 674 non-members read, expected 675"),
+        (_set("records.duplicate.members", 1), "found 1350 members read, expected 1351"),
+        (_set("records.same_unit.members", 1), "found 1350 members read, expected 1351"),
+        (_set("records.fit.nonmembers", 0), "found 675 non-members read, expected 450"),
+        (_set("records.fit_beyond_sample.nonmembers", 2), "non-members read, expected 677"),
     ],
 )
 def test_an_edit_is_named(
@@ -71,6 +79,30 @@ def test_an_edit_is_named(
     edit(measured.results)
     with pytest.raises(ValueError, match=message):
         check_consistent(measured.results, measured.evidence)
+
+
+def test_an_attack_removed_with_its_counts_is_missed(measured) -> None:
+    del measured.results.attacks[1], measured.results.slices[0].attacks[1]
+    keys = [key for key in measured.evidence.counts if key[0] == "b"]
+    counts = {key: c for key, c in measured.evidence.counts.items() if key not in keys}
+    with pytest.raises(ValueError, match="found b asked for by the configuration"):
+        check_consistent(measured.results, dataclasses.replace(measured.evidence, counts=counts))
+
+
+def test_attacks_that_could_not_run_are_accounted_for(measured) -> None:
+    measured.results.config.attacks.append("c")
+    measured.results.skipped_attacks.add(name="c", reason="needs logits")
+    check_consistent(measured.results, measured.evidence)
+
+
+def test_results_of_no_attack_are_consistent_where_all_were_skipped() -> None:
+    results = results_pb2.PrivacyResults(schema_version=1)
+    results.config.attacks.append("a")
+    nothing = Evidence(edges={}, counts={})
+    with pytest.raises(ValueError, match="found a asked for by the configuration"):
+        check_consistent(results, nothing)
+    results.skipped_attacks.add(name="a", reason="needs logits")
+    check_consistent(results, nothing)
 
 
 def _with_counts(evidence: Evidence, members: list[int], nonmembers: list[int]) -> Evidence:

@@ -197,8 +197,23 @@ def test_block_only_alone_shows_nothing(measurements, members: int) -> None:
     assert verdict.reasons[0].startswith("CANNOT TELL: no threshold has the role MUST_PASS")
     warned = judge(run.results, run.evidence, _merged(AUC_55_BLOCK_ONLY, WITH_WARNING))
     assert warned.outcome == CANNOT_TELL
-    assert warned.blessed
-    assert warned.blessed_with_warning
+    assert not warned.blessed
+    assert not warned.blessed_with_warning
+    assert any(reason.startswith("Not blessed: the policy") for reason in warned.reasons)
+
+
+def test_block_only_has_no_say_in_the_policy(measurements) -> None:
+    # Of the two only MUST_PASS counts: its interval is too wide, and that is all.
+    run = measurements.of(members=200, nonmembers=100, advantages={"a": 0.0})
+    both = _thresholds(
+        """
+        thresholds { metric { name: "auc" } upper_limit: 0.55 }
+        thresholds { metric { name: "auc" } upper_limit: 0.9 role: BLOCK_ONLY }
+        """
+    )
+    verdict = judge(run.results, run.evidence, _merged(both, WITH_WARNING))
+    assert _outcomes(verdict) == [CANNOT_TELL, PASS]
+    assert verdict.blessed_with_warning
 
 
 def test_block_only_alone_without_evidence_is_never_blessed(measurements) -> None:
@@ -233,6 +248,44 @@ def test_the_policy_says_nothing_of_a_pass(measurements) -> None:
     verdict = judge(run.results, run.evidence, _merged(AUC_55, WITH_WARNING))
     assert verdict.blessed
     assert not verdict.blessed_with_warning
+
+
+# --- the Evaluator's blessing
+
+REFUSED = "Not blessed: the Evaluator did not bless the model's quality."
+
+
+def test_a_blessing_not_asked_for_is_not_in_the_verdict(measurements) -> None:
+    run = measurements.of(members=20_000, nonmembers=10_000, advantages={"a": 0.0})
+    assert not judge(run.results, run.evidence, DEFAULTS).HasField("quality_blessed")
+    verdict = judge(run.results, run.evidence, DEFAULTS, quality_blessed=True)
+    assert verdict.quality_blessed
+    assert verdict.blessed
+    assert REFUSED not in verdict.reasons
+
+
+@pytest.mark.parametrize(("members", "outcome"), [(40_000, PASS), (200, CANNOT_TELL)])
+def test_quality_refuses_what_privacy_would_bless(measurements, members: int, outcome: int) -> None:
+    run = measurements.of(members=members, nonmembers=members // 2, advantages={"a": 0.0})
+    thresholds = _merged(AUC_55, WITH_WARNING)
+    assert judge(run.results, run.evidence, thresholds, quality_blessed=True).blessed
+    verdict = judge(run.results, run.evidence, thresholds, quality_blessed=False)
+    assert verdict.outcome == outcome
+    assert verdict.HasField("quality_blessed")
+    assert not verdict.blessed
+    assert not verdict.blessed_with_warning
+    assert verdict.reasons[0] == REFUSED
+    assert verdict.reasons[1] == verdict.findings[0].reason
+    assert not any("policy" in reason for reason in verdict.reasons)
+
+
+def test_privacy_comes_first_where_both_refuse(measurements) -> None:
+    run = measurements.of(members=6667, nonmembers=3333, advantages={"a": 0.25})
+    verdict = judge(run.results, run.evidence, DEFAULTS, quality_blessed=False)
+    assert verdict.outcome == BLOCK
+    assert not verdict.blessed
+    assert verdict.reasons[0].startswith("BLOCK")
+    assert REFUSED in verdict.reasons
 
 
 # --- what cannot be judged
