@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
 
 import apache_beam as beam
 
 from tfx_privacy.attacks.attack import Attack
 from tfx_privacy.attacks.registry import resolve_attacks
-from tfx_privacy.evaluation.metrics_directory import PrivacyMetricsContent, write_metrics
+from tfx_privacy.evaluation.metrics_directory import (
+    BINARY_FILE,
+    COUNTS_FILE,
+    EDGES_FILE,
+    JSON_FILE,
+    REPORT_FILE,
+    PrivacyMetricsContent,
+    write_metrics,
+)
 from tfx_privacy.evaluation.results import assemble_results
 from tfx_privacy.evaluation.score import ScorePlan, score
 from tfx_privacy.evaluation.select import Selection, select
@@ -25,9 +35,11 @@ from tfx_privacy.metrics.counts import Evidence
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.signals.batch import Signals
-from tfx_privacy.signals.files import remove
+from tfx_privacy.signals.files import join, names_in, remove, remove_folder
 from tfx_privacy.signals.table import TableDescription
-from tfx_privacy.signals.table_writer import remove_rows
+from tfx_privacy.signals.table_writer import remove_rows, remove_table
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +70,8 @@ def attack_table(
 ) -> PrivacyMetricsContent:
     """Attacks the rows of the table at `outputs.signals` and writes the results.
 
+    If it fails, no file of the outputs is left, the signals table included.
+
     Args:
       model: The model that the table is about.
       table: The table's description.
@@ -66,7 +80,7 @@ def attack_table(
       new_pipeline: Makes a Beam pipeline on the caller's runner.
       clock: Times the stages.
     """
-    try:
+    with _nothing_left_on_failure(outputs):
         with clock.stage("select"):
             selection = select(
                 outputs.signals,
@@ -90,15 +104,44 @@ def attack_table(
                 best_attack=fitted.chosen.best_attack,
                 skipped=fitted.skipped,
             )
+        remove_folder(outputs.scratch)
         if not config.keep_signals:
             remove_rows(outputs.signals)
-    finally:
-        remove([outputs.scratch])
-    with clock.stage("report"):
-        results.stages.extend(clock.times)
-        content = PrivacyMetricsContent(results, evidence)
-        write_metrics(content, outputs.metrics)
-    return content
+        with clock.stage("report"):
+            results.stages.extend(clock.times)
+            content = PrivacyMetricsContent(results, evidence)
+            write_metrics(content, outputs.metrics)
+        return content
+
+
+@contextlib.contextmanager
+def _nothing_left_on_failure(outputs: Outputs) -> Iterator[None]:
+    """Deletes all outputs if the block raises: rows and scores are personal data."""
+    try:
+        yield
+    except BaseException:
+        for delete, folder in (
+            (remove_folder, outputs.scratch),
+            (remove_table, outputs.signals),
+            (_remove_record_risk, outputs.record_risk),
+            (_remove_metrics, outputs.metrics),
+        ):
+            # The error to tell of is the first; the others' folders still want deleting.
+            try:
+                delete(folder)
+            except Exception:
+                _LOGGER.exception("cannot delete a failed run's files in %s", folder)
+        raise
+
+
+def _remove_record_risk(folder: str) -> None:
+    names = (name for name in names_in(folder) if name.startswith("record_risk-"))
+    remove(join(folder, name) for name in names)
+
+
+def _remove_metrics(folder: str) -> None:
+    written = (BINARY_FILE, JSON_FILE, REPORT_FILE, COUNTS_FILE, EDGES_FILE)
+    remove(join(folder, name) for name in written)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,7 @@ import io
 import json
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -71,18 +71,9 @@ def runnable_attacks(
     return able, {name: reason for name, reason in reasons.items() if reason is not None}
 
 
-def fit_suite(
-    attacks: Sequence[Attack],
-    signals: Signals,
-    seed: int,
-    on_attack: Callable[[str], None] = lambda name: None,
-) -> FittedSuite:
+def fit_suite(attacks: Sequence[Attack], signals: Signals, seed: int) -> FittedSuite:
     """Fits every attack on the same rows, which are sorted by id."""
-    fitted = {}
-    for attack in attacks:
-        on_attack(attack.name)
-        fitted[attack.name] = attack.fit(signals, seed)
-    return FittedSuite(fitted)
+    return FittedSuite({attack.name: attack.fit(signals, seed) for attack in attacks})
 
 
 @dataclasses.dataclass(frozen=True)

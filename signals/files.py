@@ -151,6 +151,26 @@ def remove(paths: Iterable[str]) -> None:
                 Path(path).unlink()
 
 
+def remove_folder(folder: str) -> None:
+    """Deletes a folder and all that is in it; what is not there needs no deleting.
+
+    Raises:
+      InputError: If a folder that is not local cannot be deleted.
+    """
+    if is_local(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    prefix = f"{folder.rstrip('/')}/"
+    with _explained("delete", folder):
+        # An object store knows files alone: a folder there does not "exist".
+        matches = _beam_files().match([f"{prefix}**"])[0].metadata_list
+        # In a folder's name a wildcard would match other folders too.
+        found = [match.path for match in matches if match.path.startswith(prefix)]
+        _beam_files().delete(found)
+        # Other file systems keep the empty folder.
+        remove([prefix.rstrip("/")])
+
+
 # Beam's word for "do not guess a compression from the file's suffix".
 _AS_IT_IS = "uncompressed"
 

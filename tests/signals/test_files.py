@@ -64,6 +64,46 @@ def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     del MirrorFileSystem
 
 
+@pytest.fixture(scope="module")
+def object_store() -> Iterator[dict[str, bytes]]:
+    """What lies under `objects://`, where folders are but the beginnings of names."""
+    from apache_beam.io.filesystem import BeamIOError, FileMetadata
+    from apache_beam.io.localfilesystem import LocalFileSystem
+
+    stored: dict[str, bytes] = {}
+
+    class ObjectStore(LocalFileSystem):
+        @classmethod
+        def scheme(cls) -> str:
+            return "objects"
+
+        def has_dirs(self):
+            return False
+
+        def _list(self, dir_or_prefix):
+            for path in [path for path in stored if path.startswith(dir_or_prefix)]:
+                yield FileMetadata(path, len(stored[path]))
+
+        def exists(self, path):
+            return path in stored
+
+        def delete(self, paths):
+            missing = [path for path in paths if path not in stored]
+            if missing:
+                raise BeamIOError("no such object", missing)
+            for path in paths:
+                del stored[path]
+
+    yield stored
+    del ObjectStore
+
+
+@pytest.fixture
+def objects(object_store: dict[str, bytes]) -> dict[str, bytes]:
+    object_store.clear()
+    return object_store
+
+
 @pytest.fixture(params=["local", "remote"])
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "local":
@@ -134,6 +174,39 @@ def test_removing_twice_is_removing(folder: str):
     files.remove([path])
 
     assert not files.exists(path)
+
+
+def test_a_folder_is_removed_with_all_that_is_in_it(folder: str):
+    gone, kept = files.join(folder, "scratch"), files.join(folder, "scratch2")
+    files.write_text_whole(files.join(gone, "a.txt"), "a")
+    files.write_text_whole(files.join(gone, "deep/b.txt"), "b")
+    files.write_text_whole(files.join(kept, "c.txt"), "c")
+
+    files.remove_folder(gone)
+    files.remove_folder(gone)
+
+    assert not files.exists(gone)
+    assert files.names_in(kept) == ["c.txt"]
+
+
+@pytest.mark.parametrize("ending", ["", "/"])
+def test_a_folder_is_removed_where_only_files_exist(objects: dict[str, bytes], ending: str):
+    scratch = [f"objects://bucket/run/scratch/{name}" for name in ("a", "deep/b")]
+    others = ["objects://bucket/run/scratch2/c", "objects://bucket/run/rows"]
+    objects.update(dict.fromkeys([*scratch, *others], b"rows"))
+
+    files.remove_folder(f"objects://bucket/run/scratch{ending}")
+    files.remove_folder(f"objects://bucket/run/scratch{ending}")
+
+    assert list(objects) == others
+
+
+def test_a_wildcard_in_a_folders_name_matches_no_other_folder(objects: dict[str, bytes]):
+    objects.update({"objects://bucket/one/a": b"rows", "objects://bucket/?ne/a": b"rows"})
+
+    files.remove_folder("objects://bucket/?ne")
+
+    assert list(objects) == ["objects://bucket/one/a"]
 
 
 def test_a_folder_that_is_not_there_has_no_names(tmp_path: Path):
