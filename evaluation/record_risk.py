@@ -23,7 +23,12 @@ class RecordRiskFile:
     Columns: `id` (16 bytes, as in the signals table), `member`, `part` ("FIT" or
     "JUDGE") and `score:<attack>` (float64, higher is more member-like). A JUDGE row
     is scored by attacks fitted on FIT rows and the other way round, so no score
-    comes from an attack that has seen its row. Duplicates have no row here.
+    comes from an attack that has seen its row. FIT rows beyond the sample that
+    attacks are fitted on have a row too. Rows left out of the measurement,
+    duplicates and further rows of a unit, have none.
+
+    The rows of each `append` are sorted by id. The order of one such batch and the
+    next means nothing and differs from run to run.
     """
 
     def __init__(self, writer: pq.ParquetWriter, attacks: Sequence[str]) -> None:
@@ -45,11 +50,12 @@ class RecordRiskFile:
 
     def append(self, rows: Signals, part: str, scores: Mapping[str, NDArray[np.float64]]) -> None:
         """Adds rows of one part with each attack's [n] scores."""
+        order = np.lexsort((rows.ids[:, 1], rows.ids[:, 0]))
         columns = [
-            ids_to_arrow(rows.ids),
-            pa.array(rows.member),
+            ids_to_arrow(rows.ids[order]),
+            pa.array(rows.member[order]),
             pa.array([part] * len(rows), pa.string()),
-            *(pa.array(scores[attack], pa.float64()) for attack in self._attacks),
+            *(pa.array(scores[attack][order], pa.float64()) for attack in self._attacks),
         ]
         schema = record_risk_schema(self._attacks)
         self._writer.write_table(pa.Table.from_arrays(columns, schema=schema))

@@ -16,14 +16,14 @@ from tfx_privacy.evaluation.record_risk import RecordRiskFile
 from tfx_privacy.evaluation.select import bucket_roles
 from tfx_privacy.evaluation.suite import FittedSuite
 from tfx_privacy.metrics.counts import WHOLE, Evidence, ScoreCounts, ScoreEdges, SliceKey
-from tfx_privacy.metrics.edges import bin_scores
+from tfx_privacy.metrics.edges import bin_scores, count_bins
 from tfx_privacy.metrics.slicing import FeatureValues, slice_counts, slice_rows
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.signals.batch import Signals
 from tfx_privacy.signals.files import join, read_bytes, write_bytes_whole
 from tfx_privacy.signals.partition import Role
 from tfx_privacy.signals.table import TableDescription
-from tfx_privacy.signals.table_reader import read_bucket
+from tfx_privacy.signals.table_reader import read_bucket, read_description
 
 _Counts = dict[tuple[str, SliceKey], ScoreCounts]
 
@@ -104,7 +104,7 @@ def score(
         _ = (
             pipeline
             | "Buckets" >> beam.Create(range(table.buckets))
-            | "Score" >> beam.ParDo(_ScoreBucket(plan, table))
+            | "Score" >> beam.ParDo(_ScoreBucket(plan))
             | "Sum" >> beam.CombinePerKey(_sum)
             | "One" >> beam.combiners.ToList()
             | "Write" >> beam.Map(lambda counted: write_counts(dict(counted), path))
@@ -129,13 +129,14 @@ def _sum(counts: Iterable[ScoreCounts]) -> ScoreCounts:
 class _ScoreBucket(beam.DoFn):
     """Scores a bucket: its counts go on, its record risk into a file."""
 
-    def __init__(self, plan: ScorePlan, table: TableDescription) -> None:
+    def __init__(self, plan: ScorePlan) -> None:
         self._plan = plan
-        self._table = table
         # Attacks are loaded once a process and used by all its threads.
         self._shared = {role: Shared() for role in (Role.FIT, Role.JUDGE)}
 
     def setup(self) -> None:
+        # Read here and not sent along: it names every file of the table.
+        self._table = read_description(self._plan.table_dir)
         paths = {Role.JUDGE: self._plan.on_fit_path, Role.FIT: self._plan.on_judge_path}
         self._suites: dict[Role, FittedSuite] = {
             role: self._shared[role].acquire(_SuiteLoader(path), tag=path)
@@ -167,7 +168,7 @@ class _ScoreBucket(beam.DoFn):
         counts: _Counts = {}
         for attack, edges in self._plan.edges.items():
             bins = bin_scores(scores[attack], edges)
-            counts[attack, WHOLE] = _whole_counts(bins, rows.member, edges.bins)
+            counts[attack, WHOLE] = count_bins(bins, rows.member, edges.bins)
             for key, of_slice in slice_counts(bins, rows.member, slices, edges.bins).items():
                 counts[attack, key] = of_slice
         return counts
@@ -181,13 +182,6 @@ class _SuiteLoader:
 
     def __call__(self) -> FittedSuite:
         return FittedSuite.from_bytes(read_bytes(self._path))
-
-
-def _whole_counts(bins: NDArray[np.int64], member: NDArray[np.bool_], n_bins: int) -> ScoreCounts:
-    return ScoreCounts(
-        members=np.bincount(bins[member], minlength=n_bins),
-        nonmembers=np.bincount(bins[~member], minlength=n_bins),
-    )
 
 
 def _add(totals: _Counts, counts: _Counts) -> None:

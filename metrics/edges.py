@@ -82,10 +82,30 @@ def count_scores(
       ValueError: If a score is NaN or infinite, or the lengths differ.
     """
     _require_scores(scores, member)
-    bins = bin_scores(scores, edges)
+    return count_bins(bin_scores(scores, edges), member, edges.bins)
+
+
+def count_bins(bins: NDArray[np.int64], member: NDArray[np.bool_], n_bins: int) -> ScoreCounts:
+    """Counts members and non-members in each bin, of rows whose bins are known.
+
+    Args:
+      bins: [n] int64 in [0, n_bins), as from `bin_scores`.
+      member: [n] bool.
+      n_bins: How many bins there are.
+
+    Raises:
+      ValueError: If the lengths differ, or a bin is not in [0, n_bins).
+    """
+    if bins.shape != member.shape:
+        raise ValueError(
+            f"bins and membership: found shapes {bins.shape} and {member.shape}, "
+            "expected one value a row in both"
+        )
+    if len(bins) and not 0 <= bins.min() <= bins.max() < n_bins:
+        raise ValueError(f"bins: found {bins.min()} to {bins.max()}, expected 0 to {n_bins - 1}")
     return ScoreCounts(
-        members=np.bincount(bins[member], minlength=edges.bins).astype(np.int64, copy=False),
-        nonmembers=np.bincount(bins[~member], minlength=edges.bins).astype(np.int64, copy=False),
+        members=np.bincount(bins[member], minlength=n_bins).astype(np.int64, copy=False),
+        nonmembers=np.bincount(bins[~member], minlength=n_bins).astype(np.int64, copy=False),
     )
 
 

@@ -189,7 +189,9 @@ class Records(google.protobuf.message.Message):
         """Rows that attacks were fitted on."""
     @property
     def fit_beyond_sample(self) -> global___SideCounts:
-        """FIT rows beyond the sample's size; used for nothing."""
+        """FIT rows beyond the sample's size. No attack is fitted on them and no number
+        here comes from them; the record-risk table has their scores.
+        """
     @property
     def judge(self) -> global___SideCounts:
         """Rows that every number here is computed from."""
@@ -390,7 +392,9 @@ class StageTime(google.protobuf.message.Message):
     STAGE_FIELD_NUMBER: builtins.int
     SECONDS_FIELD_NUMBER: builtins.int
     stage: builtins.str
-    """"observe", "select", "fit", "score", "evidence" or "report"."""
+    """"observe" (of a model) or "read" (of saved predictions), "select", "fit",
+    "score" or "evidence". Not "report", in which these times are written.
+    """
     seconds: builtins.float
     """Wall-clock seconds."""
     def __init__(

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from tfx_privacy.metrics.counts import ScoreCounts, ScoreEdges
-from tfx_privacy.metrics.edges import MAX_BINS, bin_scores, choose_edges, count_scores
+from tfx_privacy.metrics.edges import MAX_BINS, bin_scores, choose_edges, count_bins, count_scores
 from tfx_privacy.metrics.resolution import resolution
 from tfx_privacy.metrics.tpr_at_fpr import TprAtFpr
 
@@ -121,3 +121,17 @@ def test_an_empty_side_is_named() -> None:
 def test_resolution_by_hand() -> None:
     # Bins hold 1/2, 1/2 of the members and 1/4, 3/4 of the others: (1/8 + 3/8) / 2.
     assert resolution(ScoreCounts(np.array([5, 5]), np.array([1, 3]))) == 0.25
+
+
+def test_bins_that_are_known_are_counted_alike() -> None:
+    member = np.array([True, False, True, True, False])
+    counts = count_bins(np.array([0, 1, 1, 2, 2]), member, 4)
+    assert counts.members.tolist() == [1, 1, 1, 0]
+    assert counts.nonmembers.tolist() == [0, 1, 1, 0]
+
+
+def test_bins_outside_or_of_other_rows_are_refused() -> None:
+    with pytest.raises(ValueError, match="found 0 to 2, expected 0 to 1"):
+        count_bins(np.array([0, 2]), np.array([True, False]), 2)
+    with pytest.raises(ValueError, match="expected one value a row in both"):
+        count_bins(np.array([0, 1]), np.array([True]), 2)

@@ -1,0 +1,158 @@
+"""The samples have the size asked for, however few of the rows can be used."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tfx_privacy.evaluation.select import Selection, SelectionPlan, _sample, select
+from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+from tfx_privacy.signals.batch import Signals
+from tfx_privacy.signals.partition import Role, assign_roles
+from tfx_privacy.signals.table import IdentityDescription, TableLayout
+from tfx_privacy.signals.table_reader import read_description
+from tfx_privacy.signals.table_writer import TableWriter, commit
+
+_LAYOUT = TableLayout(
+    task=config_pb2.BINARY,
+    output_kind=config_pb2.LOGITS,
+    output_width=1,
+    logits_source="",
+    label_vocabulary=(),
+    label_width=0,
+    slice_features=("city",),
+    has_label=False,
+    has_logits=True,
+    has_loss=True,
+    has_units=True,
+    has_weight=True,
+)
+_SEED = 3
+
+
+def _rows(members: int, nonmembers: int, rows_a_unit: int, repeated: int) -> Signals:
+    """Units of members or of non-members alone; the first ids of each side occur twice."""
+    member = np.arange(members + nonmembers) < members
+    number = np.arange(len(member), dtype=np.uint64)
+    unit = number // np.uint64(rows_a_unit)
+    for first in (0, members):
+        again = slice(first + repeated, first + 2 * repeated)
+        number[again] = number[first : first + repeated]
+        unit[again] = unit[first : first + repeated]
+    loss = number.astype(np.float32)
+    return Signals(
+        task=config_pb2.BINARY,
+        ids=np.stack([number, number * np.uint64(7)], axis=1),
+        member=member,
+        logits=loss[:, None],
+        loss=loss,
+        units=np.stack([unit, unit], axis=1),
+        weight=np.ones(len(member), np.float32),
+        slices={"city": pa.array([["Zug"]] * len(member), pa.list_(pa.string()))},
+    )
+
+
+def _select(folder: Path, rows: Signals, buckets: int, cap: int) -> Selection:
+    layout = _LAYOUT
+    if rows.units is None:
+        layout = dataclasses.replace(layout, has_units=False)
+    table_dir = str(folder / "signals")
+    with TableWriter(table_dir, layout, buckets) as writer:
+        writer.append(rows, "rows")
+        written = writer.finish()
+    table = commit(table_dir, layout, IdentityDescription("content"), buckets, [written])
+    return select(table_dir, table, str(folder / "scratch"), _SEED, cap, beam.Pipeline)
+
+
+@pytest.mark.parametrize("buckets", [1, 7])
+@pytest.mark.parametrize(
+    ("rows_a_unit", "repeated", "cap"),
+    [
+        (10, 0, 300),  # 2,000 units a side, of which some 670 are FIT: the cap holds.
+        (10, 0, 5_000),  # More than there are: all FIT rows.
+        (10, 500, 300),
+        (1, 6_000, 1_000),  # 8,000 of 20,000 rows a side occur once.
+        (0, 0, 1_000),  # No units.
+        (0, 0, 1),
+    ],
+)
+def test_a_sample_is_full_where_there_are_rows_enough(
+    tmp_path: Path, buckets: int, rows_a_unit: int, repeated: int, cap: int
+) -> None:
+    rows = _rows(20_000, 20_000, rows_a_unit or 1, repeated)
+    if not rows_a_unit:
+        rows = dataclasses.replace(rows, units=None)
+    roles = assign_roles(rows.ids, rows.units, _SEED, check_duplicates=True)
+
+    records = _select(tmp_path, rows, buckets, cap).records
+
+    for side, of_side in (("members", rows.member), ("nonmembers", ~rows.member)):
+        in_role = {role: int(np.count_nonzero(of_side & (roles == role))) for role in Role}
+        fit = min(cap, in_role[Role.FIT])
+        assert getattr(records.fit, side) == fit
+        assert getattr(records.fit_beyond_sample, side) == in_role[Role.FIT] - fit
+        assert getattr(records.judge, side) == in_role[Role.JUDGE]
+        assert getattr(records.same_unit, side) == in_role[Role.SAME_UNIT]
+        assert getattr(records.duplicate, side) == in_role[Role.DUPLICATE]
+        assert sum(in_role.values()) == getattr(records.read, side) == 20_000
+
+
+def test_the_sample_depends_on_neither_buckets_nor_the_order_of_rows(tmp_path: Path) -> None:
+    rows = _rows(20_000, 20_000, 4, 100)
+    shuffled = rows.take(np.random.default_rng(0).permutation(len(rows)))
+
+    selections = [
+        _select(tmp_path / name, given, buckets, 500)
+        for name, given, buckets in (("1", rows, 1), ("13", rows, 13), ("s", shuffled, 5))
+    ]
+
+    for other in selections[1:]:
+        assert other.records == selections[0].records
+        for sample in ("fit", "judge_sample"):
+            expected, found = getattr(selections[0], sample), getattr(other, sample)
+            assert len(expected) == 1_000
+            for column in ("ids", "member", "logits", "loss"):
+                np.testing.assert_array_equal(getattr(found, column), getattr(expected, column))
+
+
+def test_a_sample_is_of_rows_in_the_role_and_carries_what_attacks_read(tmp_path: Path) -> None:
+    rows = _rows(3_000, 2_000, 3, 100)
+    roles = assign_roles(rows.ids, rows.units, _SEED, check_duplicates=True)
+
+    selection = _select(tmp_path, rows, 4, 150)
+
+    for role, sample in ((Role.FIT, selection.fit), (Role.JUDGE, selection.judge_sample)):
+        assert len(sample) == 300
+        assert set(sample.ids[:, 0].tolist()) <= set(rows.ids[roles == role, 0].tolist())
+        assert (np.diff(sample.ids[:, 0].astype(np.int64)) > 0).all()
+        np.testing.assert_array_equal(sample.loss, sample.ids[:, 0].astype(np.float32))
+        assert sample.units is None
+        assert sample.weight is None
+        assert not sample.slices
+
+
+def test_judge_sample_has_no_more_rows_than_fit(tmp_path: Path) -> None:
+    selection = _select(tmp_path, _rows(3_000, 900, 1, 0), 3, 600)
+
+    sides = [
+        (int(sample.member.sum()), int((~sample.member).sum()))
+        for sample in (selection.fit, selection.judge_sample)
+    ]
+    assert sides[0] == sides[1]
+    assert sides[0][0] == 600 > sides[0][1]
+
+
+def test_a_sample_that_is_short_of_rows_is_an_error(tmp_path: Path) -> None:
+    _select(tmp_path, _rows(3_000, 3_000, 1, 0), buckets=2, cap=50)
+    table_dir, sample_dir = str(tmp_path / "signals"), str(tmp_path / "scratch" / "samples")
+    plan = SelectionPlan(table_dir, sample_dir, _SEED, bucket_rows=50)
+    tally = {"FIT member": 1_000, "FIT nonmember": 1_000}
+
+    # The buckets left enough for 50 rows a side, not for 500.
+    with pytest.raises(RuntimeError, match=r"FIT rows has \d+ members: expected 500"):
+        _sample(plan, read_description(table_dir), tally, Role.FIT, (500, 500))
