@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     import apache_beam as beam
     from google.protobuf.message import Message
 
-    from tfx_privacy.evaluation.attack_table import Outputs
     from tfx_privacy.evaluation.metrics_directory import PrivacyMetricsContent
+    from tfx_privacy.evaluation.stages import StageClock
     from tfx_privacy.proto import privacy_config_pb2 as config_pb2
     from tfx_privacy.reports.progress import StageProgress
     from tfx_privacy.signals.examples import ExampleSplit
@@ -53,8 +54,10 @@ def main() -> None:
     Exit codes: 0 done, and for `gate` blessed; 10 BLOCK; 11 CANNOT_TELL and not
     blessed; 2 wrong usage; 1 any other error.
     """
-    # TensorFlow and Beam greet every start with notes about the machine.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # TensorFlow and Beam greet every start with notes about the machine. TensorFlow's are
+    # partly errors to it ("Unable to register cuFFT factory"); one that matters is raised too.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"google\..*")
 
 
 def _attack_help() -> str:
@@ -104,15 +107,18 @@ def evaluate_command(
 
     Writes metrics.json, report.html, evidence/, signals/ and record_risk/ to OUTPUT.
     """
-    from tfx_privacy.evaluation.config import resolve_config
-    from tfx_privacy.evaluation.evaluate import TargetInputs, evaluate
-    from tfx_privacy.proto import privacy_config_pb2 as config_pb2
-
-    config = resolve_config(_read(config_file, config_pb2.PrivacyConfig))
-    splits = _splits(examples, config.splits)
-    target = TargetInputs(os.path.abspath(model), model, transform_graph)
-    with _output(output) as outputs, _progress() as progress:
-        content = evaluate(target, splits, config, outputs, _pipelines(beam_args), progress)
+    with _progress() as progress:
+        with _importing(progress):
+            from tfx_privacy.evaluation.config import resolve_config
+            from tfx_privacy.evaluation.evaluate import TargetInputs, evaluate
+            from tfx_privacy.evaluation.output_directory import whole_output
+            from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+        config = resolve_config(_read(config_file, config_pb2.PrivacyConfig))
+        splits = _splits(examples, config.splits)
+        target = TargetInputs(os.path.abspath(model), model, transform_graph)
+        new_pipeline = _pipelines(beam_args)
+        with whole_output(output) as outputs:
+            content = evaluate(target, splits, config, outputs, new_pipeline, progress)
     _tell(content, output)
 
 
@@ -131,14 +137,16 @@ def measure_command(members: str, nonmembers: str, config_file: str | None, outp
     Each has `label` and one of `logits`, `probabilities`, `loss`; an `id` column is
     used where there is one.
     """
-    from tfx_privacy.evaluation.measure import measure
-    from tfx_privacy.proto import privacy_config_pb2 as config_pb2
-
-    config = (
-        _read(config_file, config_pb2.PrivacyConfig) if config_file else config_pb2.PrivacyConfig()
-    )
-    with _output(output) as outputs, _progress() as progress:
-        content = measure(members, nonmembers, config, outputs, _pipelines(()), progress)
+    with _progress() as progress:
+        with _importing(progress):
+            from tfx_privacy.evaluation.measure import measure
+            from tfx_privacy.evaluation.output_directory import whole_output
+            from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+        config = config_pb2.PrivacyConfig()
+        if config_file:
+            config = _read(config_file, config_pb2.PrivacyConfig)
+        with whole_output(output) as outputs:
+            content = measure(members, nonmembers, config, outputs, _pipelines(()), progress)
     _tell(content, output)
 
 
@@ -153,22 +161,33 @@ def measure_command(members: str, nonmembers: str, config_file: str | None, outp
     "--thresholds", "thresholds_file", type=_file, help="PrivacyThresholds: proto text or JSON."
 )
 @click.option(
+    "--model",
+    type=_directory,
+    help="The SavedModel's directory; metrics of another model are refused.",
+)
+@click.option(
     "--output", required=True, type=click.Path(), help="Where verdict.json and report.html go."
 )
-def gate_command(metrics: str, thresholds_file: str | None, output: str) -> None:
+def gate_command(metrics: str, thresholds_file: str | None, model: str | None, output: str) -> None:
     """Judges metrics by thresholds: exit code 0 blessed, 10 BLOCK, 11 CANNOT_TELL."""
-    from tfx_privacy.evaluation.gate import judge_metrics, write_verdict
-    from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
-    from tfx_privacy.proto import privacy_verdict_pb2 as verdict_pb2
-    from tfx_privacy.reports.terminal import verdict_table
-
-    thresholds = thresholds_pb2.PrivacyThresholds()
-    if thresholds_file:
-        thresholds = _read(thresholds_file, thresholds_pb2.PrivacyThresholds)
-    judged = judge_metrics(metrics, thresholds)
-    write_verdict(judged, output)
+    with _progress() as progress:
+        with _importing(progress) as clock:
+            from tfx_privacy.evaluation.gate import forget_verdict, judge_metrics, write_verdict
+            from tfx_privacy.evaluation.metrics_directory import REPORT_FILE
+            from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
+            from tfx_privacy.proto import privacy_verdict_pb2 as verdict_pb2
+            from tfx_privacy.reports.terminal import verdict_table
+        # An earlier verdict that is still there after an error would be taken for this one.
+        forget_verdict(output)
+        thresholds = thresholds_pb2.PrivacyThresholds()
+        if thresholds_file:
+            thresholds = _read(thresholds_file, thresholds_pb2.PrivacyThresholds)
+        with clock.stage("judge"):
+            judged = judge_metrics(metrics, thresholds, os.path.abspath(model) if model else None)
+        with clock.stage("report"):
+            write_verdict(judged, output)
     click.echo(verdict_table(judged.verdict))
-    click.echo(f"report: {os.path.join(output, 'report.html')}")
+    click.echo(f"report: {os.path.join(output, REPORT_FILE)}")
     if judged.verdict.blessed:
         return
     blocked = judged.verdict.outcome == verdict_pb2.BLOCK
@@ -185,13 +204,15 @@ def gate_command(metrics: str, thresholds_file: str | None, output: str) -> None
 @click.option("--output", required=True, type=click.Path(), help="Where report.html goes.")
 def report_command(metrics: str, output: str) -> None:
     """Writes the report of metrics again."""
-    from tfx_privacy.evaluation.metrics_directory import REPORT_FILE, read_metrics
-    from tfx_privacy.reports.page import metrics_page
-    from tfx_privacy.signals.files import write_text_whole
-
-    content = read_metrics(metrics)
-    path = os.path.join(output, REPORT_FILE)
-    write_text_whole(path, metrics_page(content.results, content.evidence))
+    with _progress() as progress:
+        with _importing(progress) as clock:
+            from tfx_privacy.evaluation.metrics_directory import REPORT_FILE, read_metrics
+            from tfx_privacy.reports.page import metrics_page
+            from tfx_privacy.signals.files import write_text_whole
+        path = os.path.join(output, REPORT_FILE)
+        with clock.stage("report"):
+            content = read_metrics(metrics)
+            write_text_whole(path, metrics_page(content.results, content.evidence))
     click.echo(f"report: {path}")
 
 
@@ -215,10 +236,17 @@ def _splits(examples: Sequence[str], spec: config_pb2.SplitSpec) -> list[Example
                 param_hint="--examples",
             )
         patterns.setdefault(name, []).append(pattern)
-    for name in (*spec.members, *spec.nonmembers):
+    named = (*spec.members, *spec.nonmembers)
+    for name in named:
         if name not in patterns:
             raise InputError(
                 f"the configuration's `splits` name {name!r}; --examples gives {sorted(patterns)}"
+            )
+    for name in patterns:
+        if name not in named:
+            raise InputError(
+                f"--examples gives the split {name!r}, which is neither in splits.members, "
+                f"{list(spec.members)}, nor in splits.nonmembers, {list(spec.nonmembers)}"
             )
     return [
         ExampleSplit(name, is_member, tuple(patterns[name]))
@@ -231,15 +259,17 @@ def _pipelines(arguments: Sequence[str]) -> Callable[[], beam.Pipeline]:
     import apache_beam
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    return lambda: apache_beam.Pipeline(options=PipelineOptions(list(arguments)))
+    from tfx_privacy.signals.errors import InputError
 
+    def new_pipeline() -> beam.Pipeline:
+        return apache_beam.Pipeline(options=PipelineOptions(list(arguments)))
 
-@contextmanager
-def _output(directory: str) -> Iterator[Outputs]:
-    from tfx_privacy.evaluation.output_directory import whole_output
-
-    with whole_output(directory) as outputs:
-        yield outputs
+    try:
+        # Finds the runner and checks the options; nothing runs.
+        new_pipeline()
+    except (AttributeError, ImportError, TypeError, ValueError) as error:
+        raise InputError(f"Beam does not know the options {list(arguments)}: {error}") from error
+    return new_pipeline
 
 
 def _progress() -> StageProgress:
@@ -248,11 +278,22 @@ def _progress() -> StageProgress:
     return StageProgress()
 
 
+@contextmanager
+def _importing(progress: StageProgress) -> Iterator[StageClock]:
+    """The stage that loads a command's libraries, and the clock for its other stages."""
+    from tfx_privacy.evaluation.stages import StageClock
+
+    clock = StageClock(progress)
+    with clock.stage("import"):
+        yield clock
+
+
 def _tell(content: PrivacyMetricsContent, output: str) -> None:
+    from tfx_privacy.evaluation.metrics_directory import REPORT_FILE
     from tfx_privacy.reports.terminal import results_table
 
     click.echo(results_table(content.results))
-    click.echo(f"report: {os.path.join(output, 'report.html')}")
+    click.echo(f"report: {os.path.join(output, REPORT_FILE)}")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import apache_beam as beam
 
 from tfx_privacy.evaluation.attack_table import Outputs, attack_table
+from tfx_privacy.evaluation.clear_errors import clear_errors
 from tfx_privacy.evaluation.config import require_label_key, resolve_config, slice_features
 from tfx_privacy.evaluation.metrics_directory import PrivacyMetricsContent
 from tfx_privacy.evaluation.stages import Listener, StageClock, log_stage
@@ -16,7 +17,6 @@ from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.signals.examples import ExampleSplit, check_apart, peek
 from tfx_privacy.signals.observe import ObserveOptions, observe
 from tfx_privacy.signals.target_plan import TargetPlan, plan_target
-from tfx_privacy.signals.worker_errors import input_error_of
 
 __all__ = ["Outputs", "TargetInputs", "evaluate"]
 
@@ -63,18 +63,13 @@ def evaluate(
     resolved = resolve_config(config)
     require_label_key(resolved)
     clock = StageClock(listener)
-    try:
+    with clear_errors():
         with clock.stage("observe"):
             plan = _plan(target, splits, resolved)
             table = observe(new_pipeline, plan, splits, _observe_options(resolved), outputs.signals)
         return attack_table(
             _target_model(target, plan), table, resolved, outputs, new_pipeline, clock
         )
-    except Exception as error:
-        clear = input_error_of(error)
-        if clear is None or clear is error:
-            raise
-        raise clear from error
 
 
 def _plan(

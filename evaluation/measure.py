@@ -7,16 +7,22 @@ from collections.abc import Callable
 import apache_beam as beam
 
 from tfx_privacy.evaluation.attack_table import Outputs, attack_table
-from tfx_privacy.evaluation.config import resolve_config, slice_features
+from tfx_privacy.evaluation.clear_errors import clear_errors
+from tfx_privacy.evaluation.config import DEFAULT_SIGNATURE, resolve_config, slice_features
 from tfx_privacy.evaluation.metrics_directory import PrivacyMetricsContent
 from tfx_privacy.evaluation.stages import Listener, StageClock, log_stage
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
+from tfx_privacy.signals.errors import InputError
 from tfx_privacy.signals.saved_predictions import (
+    ID,
+    LABEL,
+    LOGITS,
+    LOSS,
+    PROBABILITIES,
     SavedPredictionsOptions,
     write_saved_predictions_table,
 )
-from tfx_privacy.signals.worker_errors import input_error_of
 
 
 def measure(
@@ -39,11 +45,13 @@ def measure(
       listener: Told of each stage.
 
     Raises:
-      InputError: If the configuration or the files cannot be used.
+      InputError: If the configuration or the files cannot be used, or the configuration
+        sets what saved predictions have no room for: another label, signature or split.
     """
+    _require_honourable(config)
     resolved = resolve_config(config)
     clock = StageClock(listener)
-    try:
+    with clear_errors():
         with clock.stage("read"):
             table = write_saved_predictions_table(
                 members_file,
@@ -59,11 +67,45 @@ def measure(
             logits_source=table.logits_source,
         )
         return attack_table(model, table, resolved, outputs, new_pipeline, clock)
-    except Exception as error:
-        clear = input_error_of(error)
-        if clear is None or clear is error:
-            raise
-        raise clear from error
+
+
+def _require_honourable(config: config_pb2.PrivacyConfig) -> None:
+    """Raises InputError for what is set as given, and saved predictions cannot follow."""
+    model, splits = config.model_spec, config.splits
+    output_kind = config_pb2.OutputKind.Name(model.output_kind)
+    columns = f"{LOGITS!r}, {PROBABILITIES!r} or {LOSS!r}"
+    files = "members and non-members in a file each"
+    for field, value, without_effect, instead in (
+        ("identity.key_feature", config.identity.key_feature, ("",), f"the column {ID!r}"),
+        ("model_spec.label_key", model.label_key, ("", LABEL), f"the column {LABEL!r}"),
+        (
+            "model_spec.output_kind",
+            output_kind,
+            ("OUTPUT_KIND_UNSPECIFIED",),
+            f"the column {columns}, whose name says it",
+        ),
+        (
+            "model_spec.signature_name",
+            model.signature_name,
+            ("", DEFAULT_SIGNATURE),
+            "what a signature answered and none to call",
+        ),
+        ("model_spec.output_name", model.output_name, ("",), f"the column {columns}"),
+        ("model_spec.example_weight_key", model.example_weight_key, ("",), "no weights"),
+        (
+            "model_spec.preprocessing_function_names",
+            list(model.preprocessing_function_names),
+            ([],),
+            "what the model answered and no features to preprocess",
+        ),
+        ("splits.members", list(splits.members), ([], ["train"]), files),
+        ("splits.nonmembers", list(splits.nonmembers), ([], ["eval"]), files),
+    ):
+        if value not in without_effect:
+            raise InputError(
+                f"{field} is {value!r}, which cannot be followed: saved predictions have "
+                f"{instead}; expected it unset"
+            )
 
 
 def _options(config: config_pb2.PrivacyConfig) -> SavedPredictionsOptions:

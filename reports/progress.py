@@ -8,12 +8,14 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 STAGES = {
+    "import": "loading libraries",
     "read": "reading predictions",
     "observe": "running the model on every example",
     "select": "choosing rows for fitting and for judging",
     "fit": "fitting attacks",
     "score": "scoring and counting",
     "evidence": "computing intervals",
+    "judge": "judging the metrics",
     "report": "writing the report",
 }
 
