@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 from collections.abc import Mapping
@@ -10,15 +11,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tfx_privacy.metrics.counts import ScoreCounts, ScoreEdges, SliceKey
+from tfx_privacy.metrics.counts import ScoreCounts, ScoreEdges, SliceKey, Thresholds
 from tfx_privacy.signals.errors import InputError
 from tfx_privacy.signals.files import read_bytes, write_bytes_whole
 
+# The columns of thresholds, a bin each.
+_THRESHOLDS = tuple(field.name for field in dataclasses.fields(Thresholds))
 _EDGES_SCHEMA = pa.schema(
     [
         pa.field("attack", pa.string(), nullable=False),
         pa.field("edges", pa.list_(pa.float64()), nullable=False),
-        pa.field("threshold_bin", pa.int64(), nullable=False),
+        *(pa.field(name, pa.int64(), nullable=False) for name in _THRESHOLDS),
     ]
 )
 # A slice is the JSON list of its [feature, value] pairs, which keeps any name and
@@ -36,7 +39,7 @@ _COUNTS_SCHEMA = pa.schema(
 def write_edges(edges: Mapping[str, ScoreEdges], path: str) -> None:
     """Writes each attack's edges and threshold."""
     rows = [
-        {"attack": attack, "edges": cut.edges, "threshold_bin": cut.threshold_bin}
+        {"attack": attack, "edges": cut.edges, **dataclasses.asdict(cut.thresholds)}
         for attack, cut in edges.items()
     ]
     _write(pa.Table.from_pylist(rows, schema=_EDGES_SCHEMA), path)
@@ -49,11 +52,11 @@ def read_edges(path: str) -> dict[str, ScoreEdges]:
       InputError: If the file is missing or something else.
     """
     table = _read(path, _EDGES_SCHEMA)
-    attacks, bins = table["attack"].to_pylist(), table["threshold_bin"].to_pylist()
-    edges = _lists(table["edges"])
+    attacks, edges = table["attack"].to_pylist(), _lists(table["edges"])
+    thresholds = table.select(_THRESHOLDS).to_pylist()
     return {
-        attack: ScoreEdges(cut, threshold_bin)
-        for attack, cut, threshold_bin in zip(attacks, edges, bins, strict=True)
+        attack: ScoreEdges(cut, Thresholds(**bins))
+        for attack, cut, bins in zip(attacks, edges, thresholds, strict=True)
     }
 
 

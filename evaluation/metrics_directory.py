@@ -32,7 +32,7 @@ from tfx_privacy.signals.files import (
     write_text_whole,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 JSON_FILE = "metrics.json"
 BINARY_FILE = "metrics.binpb"
 REPORT_FILE = "report.html"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tfx_privacy.metrics import clopper_pearson
 from tfx_privacy.metrics.checks import require_one_sided_error, require_threshold_bin
-from tfx_privacy.metrics.counts import ScoreCounts
+from tfx_privacy.metrics.counts import ScoreCounts, Thresholds
 from tfx_privacy.metrics.interval import Interval
 from tfx_privacy.metrics.metric import Metric
 from tfx_privacy.metrics.roc import Roc
@@ -32,13 +32,13 @@ class Advantage(Metric):
     The quantity is never negative: some threshold calls nobody a member.
     """
 
-    def measure(self, counts: ScoreCounts, threshold_bin: int, alpha: float) -> Interval:
+    def measure(self, counts: ScoreCounts, thresholds: Thresholds, alpha: float) -> Interval:
         """See the base class."""
         require_one_sided_error(alpha)
-        require_threshold_bin(threshold_bin, counts)
+        require_threshold_bin(thresholds.member, counts)
         roc = Roc.from_counts(counts)
         m, n = counts.n_members, counts.n_nonmembers
-        chosen = roc.point(threshold_bin)
+        chosen = roc.point(thresholds.member)
         tpr, fpr = roc.tpr[chosen], roc.fpr[chosen]
         estimate = max(0.0, float(tpr - fpr))
         down = np.hypot(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from tfx_privacy.metrics.checks import require_both_sides, require_one_sided_error
-from tfx_privacy.metrics.counts import ScoreCounts
+from tfx_privacy.metrics.counts import ScoreCounts, Thresholds
 from tfx_privacy.metrics.interval import Interval
 from tfx_privacy.metrics.metric import Metric
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
@@ -23,8 +23,8 @@ class Auc(Metric):
     The quantity is that of the quantised score: rows of one bin are ties.
     """
 
-    def measure(self, counts: ScoreCounts, threshold_bin: int, alpha: float) -> Interval:
-        """See the base class. The threshold plays no part."""
+    def measure(self, counts: ScoreCounts, thresholds: Thresholds, alpha: float) -> Interval:
+        """See the base class. The thresholds play no part."""
         require_one_sided_error(alpha)
         estimate = auc(counts)
         return wilson(estimate, effective_size(counts), alpha)

@@ -59,11 +59,11 @@ def best_of_attacks(
             f"the best attack: found {selected!r}, expected one of {', '.join(map(repr, counts))}"
         )
     at_alpha = {
-        name: metric.measure(counts[name], edges[name].threshold_bin, alpha) for name in counts
+        name: metric.measure(counts[name], edges[name].thresholds, alpha) for name in counts
     }
     shared = alpha / len(counts)
     lower = max(
-        metric.measure(counts[name], edges[name].threshold_bin, shared).lower for name in counts
+        metric.measure(counts[name], edges[name].thresholds, shared).lower for name in counts
     )
     upper = max(interval.upper for interval in at_alpha.values())
     return Interval(max(at_alpha[selected].estimate, lower), lower, upper)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tfx_privacy.metrics.counts import ScoreCounts, ScoreEdges
+from tfx_privacy.metrics.counts import ScoreCounts, ScoreEdges, Thresholds
 from tfx_privacy.metrics.roc import Roc
 
 # Bins an attack's scores are cut into, at most.
@@ -51,11 +51,11 @@ def choose_edges(
         edges = np.unique(
             np.concatenate(([edges[0]], *(_quantiles(side, per_side) for side in sides)))
         )
-    counts = count_scores(scores, member, ScoreEdges(edges, threshold_bin=0))
+    counts = count_scores(scores, member, ScoreEdges(edges, Thresholds.all_at(0)))
     roc = Roc.from_counts(counts)
     gain = (roc.tpr - roc.fpr)[::-1]
     # Bin 0 lies below every FIT score: a threshold there would be no number.
-    return ScoreEdges(edges, threshold_bin=1 + int(np.argmax(gain[1:-1])))
+    return ScoreEdges(edges, Thresholds.all_at(1 + int(np.argmax(gain[1:-1]))))
 
 
 def bin_scores(scores: NDArray[np.float64], edges: ScoreEdges) -> NDArray[np.int64]:

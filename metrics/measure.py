@@ -41,7 +41,7 @@ def measure_attack(
         return result
     result.resolution = resolution(counts)
     for metric in metrics:
-        interval = metric.measure(counts, edges.threshold_bin, alpha)
+        interval = metric.measure(counts, edges.thresholds, alpha)
         value = results_pb2.MetricValue(
             metric=metric.spec(), value=measured_value(interval, confidence, counts)
         )
@@ -78,8 +78,8 @@ def one_sided_alpha(confidence: float) -> float:
 
 def threshold_score(edges: ScoreEdges) -> float:
     """The score at or above which the attack calls a row a member; may be infinite."""
-    if edges.threshold_bin == 0:
+    if edges.thresholds.member == 0:
         return -math.inf
-    if edges.threshold_bin == edges.bins:
+    if edges.thresholds.member == edges.bins:
         return math.inf
-    return float(edges.edges[edges.threshold_bin - 1])
+    return float(edges.edges[edges.thresholds.member - 1])

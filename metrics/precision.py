@@ -6,7 +6,7 @@ import dataclasses
 
 from tfx_privacy.metrics import clopper_pearson
 from tfx_privacy.metrics.checks import require_one_sided_error, require_threshold_bin
-from tfx_privacy.metrics.counts import ScoreCounts
+from tfx_privacy.metrics.counts import ScoreCounts, Thresholds
 from tfx_privacy.metrics.interval import Interval
 from tfx_privacy.metrics.metric import Metric
 from tfx_privacy.metrics.roc import Roc
@@ -30,13 +30,13 @@ class Precision(Metric):
 
     prior: float
 
-    def measure(self, counts: ScoreCounts, threshold_bin: int, alpha: float) -> Interval:
+    def measure(self, counts: ScoreCounts, thresholds: Thresholds, alpha: float) -> Interval:
         """See the base class."""
         require_one_sided_error(alpha)
-        require_threshold_bin(threshold_bin, counts)
+        require_threshold_bin(thresholds.member, counts)
         roc = Roc.from_counts(counts)
         m, n = counts.n_members, counts.n_nonmembers
-        point = roc.point(threshold_bin)
+        point = roc.point(thresholds.member)
         tpr, fpr = float(roc.tpr[point]), float(roc.fpr[point])
         half = alpha / 2.0
         tpr_lower = float(clopper_pearson.lower_bound(m * tpr, m, half))

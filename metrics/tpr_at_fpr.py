@@ -12,7 +12,7 @@ from scipy import optimize, special
 
 from tfx_privacy.metrics import clopper_pearson
 from tfx_privacy.metrics.checks import require_one_sided_error
-from tfx_privacy.metrics.counts import ScoreCounts
+from tfx_privacy.metrics.counts import ScoreCounts, Thresholds
 from tfx_privacy.metrics.interval import Interval
 from tfx_privacy.metrics.metric import Metric
 from tfx_privacy.metrics.roc import Roc
@@ -46,8 +46,8 @@ class TprAtFpr(Metric):
 
     fpr: float
 
-    def measure(self, counts: ScoreCounts, threshold_bin: int, alpha: float) -> Interval:
-        """See the base class. The attack's own threshold plays no part."""
+    def measure(self, counts: ScoreCounts, thresholds: Thresholds, alpha: float) -> Interval:
+        """See the base class. The attack's own thresholds play no part."""
         require_one_sided_error(alpha)
         roc = Roc.from_counts(counts)
         m, n = counts.n_members, counts.n_nonmembers

@@ -23,6 +23,52 @@ else:
 
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
+class _Control:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _ControlEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_Control.ValueType], builtins.type):  # noqa: F821
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    CONTROL_UNSPECIFIED: _Control.ValueType  # 0
+    BLIND_BASELINE: _Control.ValueType  # 1
+    """An attacker that sees the input features alone, never the model. Where it
+    succeeds the splits differ, and membership numbers cannot be trusted.
+    """
+    NEGATIVE_CONTROL: _Control.ValueType  # 2
+    """The attacks on non-members that were halved by chance: there is nothing to
+    find, so whatever is found is a fault of the measurement.
+    """
+    POSITIVE_CONTROL: _Control.ValueType  # 3
+    """The same halves, with a leak planted in one: an attack that does not find it
+    is broken.
+    """
+    DUPLICATES: _Control.ValueType  # 4
+    """Whether records have identities by which those that occur more than once are
+    known.
+    """
+
+class Control(_Control, metaclass=_ControlEnumTypeWrapper):
+    """A check of the measurement itself, not of the model."""
+
+CONTROL_UNSPECIFIED: Control.ValueType  # 0
+BLIND_BASELINE: Control.ValueType  # 1
+"""An attacker that sees the input features alone, never the model. Where it
+succeeds the splits differ, and membership numbers cannot be trusted.
+"""
+NEGATIVE_CONTROL: Control.ValueType  # 2
+"""The attacks on non-members that were halved by chance: there is nothing to
+find, so whatever is found is a fault of the measurement.
+"""
+POSITIVE_CONTROL: Control.ValueType  # 3
+"""The same halves, with a leak planted in one: an attack that does not find it
+is broken.
+"""
+DUPLICATES: Control.ValueType  # 4
+"""Whether records have identities by which those that occur more than once are
+known.
+"""
+global___Control = Control
+
 class _Task:
     ValueType = typing.NewType("ValueType", builtins.int)
     V: typing_extensions.TypeAlias = ValueType
@@ -102,6 +148,8 @@ class PrivacyConfig(google.protobuf.message.Message):
     SEED_FIELD_NUMBER: builtins.int
     CONFIDENCE_FIELD_NUMBER: builtins.int
     KEEP_SIGNALS_FIELD_NUMBER: builtins.int
+    INPUTS_FIELD_NUMBER: builtins.int
+    SKIP_CONTROLS_FIELD_NUMBER: builtins.int
     @property
     def model_spec(self) -> global___ModelSpec:
         """How the target model is called and how its output is read."""
@@ -125,7 +173,7 @@ class PrivacyConfig(google.protobuf.message.Message):
     @property
     def metrics(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___MetricSpec]:
         """Metrics to report. Empty: auc, advantage, tpr_at_fpr at 0.1, 0.01 and 0.001,
-        and precision at a prior of 0.5.
+        precision at a prior of 0.5, and epsilon at a delta of 0.
         """
     @property
     def sample_sizes(self) -> global___SampleSizes:
@@ -139,6 +187,14 @@ class PrivacyConfig(google.protobuf.message.Message):
     personal data: logits and loss of every example. Default true; false deletes
     the rows and keeps the table's description.
     """
+    @property
+    def inputs(self) -> global___InputSpec:
+        """Input features kept beside the signals, for attackers that see them and not
+        the model: the blind baseline.
+        """
+    @property
+    def skip_controls(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[global___Control.ValueType]:
+        """Controls that are not to run. Default: every control runs."""
     def __init__(
         self,
         *,
@@ -152,9 +208,11 @@ class PrivacyConfig(google.protobuf.message.Message):
         seed: builtins.int = ...,
         confidence: builtins.float | None = ...,
         keep_signals: builtins.bool | None = ...,
+        inputs: global___InputSpec | None = ...,
+        skip_controls: collections.abc.Iterable[global___Control.ValueType] | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing_extensions.Literal["_confidence", b"_confidence", "_keep_signals", b"_keep_signals", "confidence", b"confidence", "identity", b"identity", "keep_signals", b"keep_signals", "model_spec", b"model_spec", "sample_sizes", b"sample_sizes", "splits", b"splits"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing_extensions.Literal["_confidence", b"_confidence", "_keep_signals", b"_keep_signals", "attacks", b"attacks", "confidence", b"confidence", "identity", b"identity", "keep_signals", b"keep_signals", "metrics", b"metrics", "model_spec", b"model_spec", "sample_sizes", b"sample_sizes", "seed", b"seed", "slicing_specs", b"slicing_specs", "splits", b"splits"]) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["_confidence", b"_confidence", "_keep_signals", b"_keep_signals", "confidence", b"confidence", "identity", b"identity", "inputs", b"inputs", "keep_signals", b"keep_signals", "model_spec", b"model_spec", "sample_sizes", b"sample_sizes", "splits", b"splits"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["_confidence", b"_confidence", "_keep_signals", b"_keep_signals", "attacks", b"attacks", "confidence", b"confidence", "identity", b"identity", "inputs", b"inputs", "keep_signals", b"keep_signals", "metrics", b"metrics", "model_spec", b"model_spec", "sample_sizes", b"sample_sizes", "seed", b"seed", "skip_controls", b"skip_controls", "slicing_specs", b"slicing_specs", "splits", b"splits"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing_extensions.Literal["_confidence", b"_confidence"]) -> typing_extensions.Literal["confidence"] | None: ...
     @typing.overload
@@ -271,6 +329,37 @@ class IdentitySpec(google.protobuf.message.Message):
 
 global___IdentitySpec = IdentitySpec
 
+class InputSpec(google.protobuf.message.Message):
+    """The input features that are kept beside the signals, as columns of the signals
+    table. They are personal data, as its other columns are.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    FEATURE_KEYS_FIELD_NUMBER: builtins.int
+    EXCLUDED_FEATURE_KEYS_FIELD_NUMBER: builtins.int
+    @property
+    def feature_keys(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Names of features of the raw examples, or of columns of saved predictions.
+        Empty: every feature of the raw examples but the key, unit and weight features
+        and those excluded; every column of saved predictions that means nothing else.
+        The label is always among what the blind baseline sees.
+        """
+    @property
+    def excluded_feature_keys(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Features to leave out: what is known to differ between the splits and no
+        attacker would know, a running number for instance.
+        """
+    def __init__(
+        self,
+        *,
+        feature_keys: collections.abc.Iterable[builtins.str] | None = ...,
+        excluded_feature_keys: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing_extensions.Literal["excluded_feature_keys", b"excluded_feature_keys", "feature_keys", b"feature_keys"]) -> None: ...
+
+global___InputSpec = InputSpec
+
 class SlicingSpec(google.protobuf.message.Message):
     """A family of slices, with the meaning of tfma.SlicingSpec: one slice for each
     value, or for each combination of values, that occurs in the data.
@@ -319,21 +408,31 @@ class MetricSpec(google.protobuf.message.Message):
     NAME_FIELD_NUMBER: builtins.int
     FPR_FIELD_NUMBER: builtins.int
     PRIOR_FIELD_NUMBER: builtins.int
+    DELTA_FIELD_NUMBER: builtins.int
     name: builtins.str
-    """"auc", "advantage", "tpr_at_fpr" or "precision"."""
+    """"auc", "advantage", "balanced_accuracy", "tpr_at_fpr", "precision", "epsilon"
+    or "canary_epsilon".
+    """
     fpr: builtins.float
     """For tpr_at_fpr: the false-positive rate, in (0, 1)."""
     prior: builtins.float
     """For precision: the share of members in the population attacked, in (0, 1)."""
+    delta: builtins.float
+    """For epsilon and canary_epsilon: delta of (epsilon, delta)-differential
+    privacy, in [0, 1). Default 0 for epsilon; required for canary_epsilon.
+    """
     def __init__(
         self,
         *,
         name: builtins.str = ...,
         fpr: builtins.float | None = ...,
         prior: builtins.float | None = ...,
+        delta: builtins.float | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing_extensions.Literal["_fpr", b"_fpr", "_prior", b"_prior", "fpr", b"fpr", "prior", b"prior"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing_extensions.Literal["_fpr", b"_fpr", "_prior", b"_prior", "fpr", b"fpr", "name", b"name", "prior", b"prior"]) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["_delta", b"_delta", "_fpr", b"_fpr", "_prior", b"_prior", "delta", b"delta", "fpr", b"fpr", "prior", b"prior"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["_delta", b"_delta", "_fpr", b"_fpr", "_prior", b"_prior", "delta", b"delta", "fpr", b"fpr", "name", b"name", "prior", b"prior"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing_extensions.Literal["_delta", b"_delta"]) -> typing_extensions.Literal["delta"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing_extensions.Literal["_fpr", b"_fpr"]) -> typing_extensions.Literal["fpr"] | None: ...
     @typing.overload

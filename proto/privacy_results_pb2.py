@@ -15,7 +15,7 @@ _sym_db = _symbol_database.Default()
 from tfx_privacy.proto import privacy_config_pb2 as tfx__privacy_dot_proto_dot_privacy__config__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'tfx_privacy/proto/privacy_results.proto\x12\x0btfx_privacy\x1a&tfx_privacy/proto/privacy_config.proto\"\xcd\x03\n\x0ePrivacyResults\x12\x16\n\x0eschema_version\x18\x01 \x01(\x05\x12\x17\n\x0fpackage_version\x18\x02 \x01(\t\x12\x13\n\x0b\x63ode_digest\x18\x03 \x01(\t\x12\'\n\x05model\x18\x04 \x01(\x0b\x32\x18.tfx_privacy.TargetModel\x12*\n\x06\x63onfig\x18\x05 \x01(\x0b\x32\x1a.tfx_privacy.PrivacyConfig\x12%\n\x07records\x18\x06 \x01(\x0b\x32\x14.tfx_privacy.Records\x12*\n\x07\x61ttacks\x18\x07 \x03(\x0b\x32\x19.tfx_privacy.AttackResult\x12\x33\n\x0fskipped_attacks\x18\x08 \x03(\x0b\x32\x1a.tfx_privacy.SkippedAttack\x12\x13\n\x0b\x62\x65st_attack\x18\t \x01(\t\x12\x31\n\x0f\x62\x65st_of_attacks\x18\n \x03(\x0b\x32\x18.tfx_privacy.MetricValue\x12(\n\x06slices\x18\x0b \x03(\x0b\x32\x18.tfx_privacy.SliceResult\x12&\n\x06stages\x18\x0c \x03(\x0b\x32\x16.tfx_privacy.StageTime\"\xd5\x01\n\x0bTargetModel\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x16\n\x0esignature_name\x18\x02 \x01(\t\x12\x13\n\x0boutput_name\x18\x03 \x01(\t\x12\x1f\n\x04task\x18\x04 \x01(\x0e\x32\x11.tfx_privacy.Task\x12,\n\x0boutput_kind\x18\x05 \x01(\x0e\x32\x17.tfx_privacy.OutputKind\x12\x14\n\x0coutput_width\x18\x06 \x01(\x05\x12\x15\n\rlogits_source\x18\x07 \x01(\t\x12\x10\n\x08identity\x18\x08 \x01(\t\"1\n\nSideCounts\x12\x0f\n\x07members\x18\x01 \x01(\x03\x12\x12\n\nnonmembers\x18\x02 \x01(\x03\"\xa6\x02\n\x07Records\x12%\n\x04read\x18\x01 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12*\n\tduplicate\x18\x02 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12*\n\tsame_unit\x18\x03 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12$\n\x03\x66it\x18\x04 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12\x32\n\x11\x66it_beyond_sample\x18\x05 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12&\n\x05judge\x18\x06 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12\x1a\n\x12\x64uplicates_checked\x18\x07 \x01(\x08\"x\n\rMeasuredValue\x12\x10\n\x08\x65stimate\x18\x01 \x01(\x01\x12\r\n\x05lower\x18\x02 \x01(\x01\x12\r\n\x05upper\x18\x03 \x01(\x01\x12\x12\n\nconfidence\x18\x04 \x01(\x01\x12\x0f\n\x07members\x18\x05 \x01(\x03\x12\x12\n\nnonmembers\x18\x06 \x01(\x03\"\x8f\x01\n\x0bMetricValue\x12\'\n\x06metric\x18\x01 \x01(\x0b\x32\x17.tfx_privacy.MetricSpec\x12)\n\x05value\x18\x02 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\x12\x1a\n\rmax_in_sample\x18\x03 \x01(\x01H\x00\x88\x01\x01\x42\x10\n\x0e_max_in_sample\"n\n\x0c\x41ttackResult\x12\x0c\n\x04name\x18\x01 \x01(\t\x12)\n\x07metrics\x18\x02 \x03(\x0b\x32\x18.tfx_privacy.MetricValue\x12\x11\n\tthreshold\x18\x03 \x01(\x01\x12\x12\n\nresolution\x18\x04 \x01(\x01\"-\n\rSkippedAttack\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"*\n\x08SliceKey\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\x85\x01\n\x0bSliceResult\x12\"\n\x03key\x18\x01 \x03(\x0b\x32\x15.tfx_privacy.SliceKey\x12&\n\x05judge\x18\x02 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12*\n\x07\x61ttacks\x18\x03 \x03(\x0b\x32\x19.tfx_privacy.AttackResult\"+\n\tStageTime\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0f\n\x07seconds\x18\x02 \x01(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'tfx_privacy/proto/privacy_results.proto\x12\x0btfx_privacy\x1a&tfx_privacy/proto/privacy_config.proto\"\xfc\x03\n\x0ePrivacyResults\x12\x16\n\x0eschema_version\x18\x01 \x01(\x05\x12\x17\n\x0fpackage_version\x18\x02 \x01(\t\x12\x13\n\x0b\x63ode_digest\x18\x03 \x01(\t\x12\'\n\x05model\x18\x04 \x01(\x0b\x32\x18.tfx_privacy.TargetModel\x12*\n\x06\x63onfig\x18\x05 \x01(\x0b\x32\x1a.tfx_privacy.PrivacyConfig\x12%\n\x07records\x18\x06 \x01(\x0b\x32\x14.tfx_privacy.Records\x12*\n\x07\x61ttacks\x18\x07 \x03(\x0b\x32\x19.tfx_privacy.AttackResult\x12\x33\n\x0fskipped_attacks\x18\x08 \x03(\x0b\x32\x1a.tfx_privacy.SkippedAttack\x12\x13\n\x0b\x62\x65st_attack\x18\t \x01(\t\x12\x31\n\x0f\x62\x65st_of_attacks\x18\n \x03(\x0b\x32\x18.tfx_privacy.MetricValue\x12(\n\x06slices\x18\x0b \x03(\x0b\x32\x18.tfx_privacy.SliceResult\x12&\n\x06stages\x18\x0c \x03(\x0b\x32\x16.tfx_privacy.StageTime\x12-\n\x08\x63ontrols\x18\r \x01(\x0b\x32\x1b.tfx_privacy.ControlResults\"\xd5\x01\n\x0bTargetModel\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x16\n\x0esignature_name\x18\x02 \x01(\t\x12\x13\n\x0boutput_name\x18\x03 \x01(\t\x12\x1f\n\x04task\x18\x04 \x01(\x0e\x32\x11.tfx_privacy.Task\x12,\n\x0boutput_kind\x18\x05 \x01(\x0e\x32\x17.tfx_privacy.OutputKind\x12\x14\n\x0coutput_width\x18\x06 \x01(\x05\x12\x15\n\rlogits_source\x18\x07 \x01(\t\x12\x10\n\x08identity\x18\x08 \x01(\t\"1\n\nSideCounts\x12\x0f\n\x07members\x18\x01 \x01(\x03\x12\x12\n\nnonmembers\x18\x02 \x01(\x03\"\xd6\x02\n\x07Records\x12%\n\x04read\x18\x01 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12*\n\tduplicate\x18\x02 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12*\n\tsame_unit\x18\x03 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12$\n\x03\x66it\x18\x04 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12\x32\n\x11\x66it_beyond_sample\x18\x05 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12&\n\x05judge\x18\x06 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12\x1a\n\x12\x64uplicates_checked\x18\x07 \x01(\x08\x12.\n\ron_both_sides\x18\x08 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\"x\n\rMeasuredValue\x12\x10\n\x08\x65stimate\x18\x01 \x01(\x01\x12\r\n\x05lower\x18\x02 \x01(\x01\x12\r\n\x05upper\x18\x03 \x01(\x01\x12\x12\n\nconfidence\x18\x04 \x01(\x01\x12\x0f\n\x07members\x18\x05 \x01(\x03\x12\x12\n\nnonmembers\x18\x06 \x01(\x03\"\xc7\x01\n\x0bMetricValue\x12\'\n\x06metric\x18\x01 \x01(\x0b\x32\x17.tfx_privacy.MetricSpec\x12)\n\x05value\x18\x02 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\x12\x1a\n\rmax_in_sample\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x1f\n\x12largest_attainable\x18\x04 \x01(\x01H\x01\x88\x01\x01\x42\x10\n\x0e_max_in_sampleB\x15\n\x13_largest_attainable\"n\n\x0c\x41ttackResult\x12\x0c\n\x04name\x18\x01 \x01(\t\x12)\n\x07metrics\x18\x02 \x03(\x0b\x32\x18.tfx_privacy.MetricValue\x12\x11\n\tthreshold\x18\x03 \x01(\x01\x12\x12\n\nresolution\x18\x04 \x01(\x01\"-\n\rSkippedAttack\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"*\n\x08SliceKey\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\xac\x01\n\x0bSliceResult\x12\"\n\x03key\x18\x01 \x03(\x0b\x32\x15.tfx_privacy.SliceKey\x12&\n\x05judge\x18\x02 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12*\n\x07\x61ttacks\x18\x03 \x03(\x0b\x32\x19.tfx_privacy.AttackResult\x12%\n\x04rows\x18\x04 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\"\xc7\x01\n\x0e\x43ontrolResults\x12\x32\n\x0e\x62lind_baseline\x18\x01 \x01(\x0b\x32\x1a.tfx_privacy.BlindBaseline\x12.\n\x08negative\x18\x02 \x01(\x0b\x32\x1c.tfx_privacy.NegativeControl\x12.\n\x08positive\x18\x03 \x01(\x0b\x32\x1c.tfx_privacy.PositiveControl\x12!\n\x05power\x18\x04 \x03(\x0b\x32\x12.tfx_privacy.Power\"\x92\x01\n\rBlindBaseline\x12\x0f\n\x07not_run\x18\x01 \x01(\t\x12)\n\x07metrics\x18\x02 \x03(\x0b\x32\x18.tfx_privacy.MetricValue\x12.\n\x08\x66\x65\x61tures\x18\x03 \x03(\x0b\x32\x1c.tfx_privacy.FeatureGiveaway\x12\x15\n\rfeatures_seen\x18\x04 \x01(\x05\"/\n\x0f\x46\x65\x61tureGiveaway\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\x0b\n\x03\x61uc\x18\x02 \x01(\x01\"N\n\x0fNegativeControl\x12\x0f\n\x07not_run\x18\x01 \x01(\t\x12*\n\x07\x61ttacks\x18\x02 \x03(\x0b\x32\x19.tfx_privacy.AttackResult\"J\n\x0fPositiveControl\x12\x0f\n\x07not_run\x18\x01 \x01(\t\x12&\n\x04runs\x18\x02 \x03(\x0b\x32\x18.tfx_privacy.PlantedLeak\"H\n\x0bPlantedLeak\x12\r\n\x05share\x18\x01 \x01(\x01\x12*\n\x07\x61ttacks\x18\x02 \x03(\x0b\x32\x19.tfx_privacy.AttackResult\"W\n\x05Power\x12\'\n\x06metric\x18\x01 \x01(\x0b\x32\x17.tfx_privacy.MetricSpec\x12\x16\n\x0esmallest_found\x18\x02 \x01(\x01\x12\r\n\x05power\x18\x03 \x01(\x01\"+\n\tStageTime\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0f\n\x07seconds\x18\x02 \x01(\x01\x62\x06proto3')
 
 
 
@@ -29,6 +29,13 @@ _ATTACKRESULT = DESCRIPTOR.message_types_by_name['AttackResult']
 _SKIPPEDATTACK = DESCRIPTOR.message_types_by_name['SkippedAttack']
 _SLICEKEY = DESCRIPTOR.message_types_by_name['SliceKey']
 _SLICERESULT = DESCRIPTOR.message_types_by_name['SliceResult']
+_CONTROLRESULTS = DESCRIPTOR.message_types_by_name['ControlResults']
+_BLINDBASELINE = DESCRIPTOR.message_types_by_name['BlindBaseline']
+_FEATUREGIVEAWAY = DESCRIPTOR.message_types_by_name['FeatureGiveaway']
+_NEGATIVECONTROL = DESCRIPTOR.message_types_by_name['NegativeControl']
+_POSITIVECONTROL = DESCRIPTOR.message_types_by_name['PositiveControl']
+_PLANTEDLEAK = DESCRIPTOR.message_types_by_name['PlantedLeak']
+_POWER = DESCRIPTOR.message_types_by_name['Power']
 _STAGETIME = DESCRIPTOR.message_types_by_name['StageTime']
 PrivacyResults = _reflection.GeneratedProtocolMessageType('PrivacyResults', (_message.Message,), {
   'DESCRIPTOR' : _PRIVACYRESULTS,
@@ -100,6 +107,55 @@ SliceResult = _reflection.GeneratedProtocolMessageType('SliceResult', (_message.
   })
 _sym_db.RegisterMessage(SliceResult)
 
+ControlResults = _reflection.GeneratedProtocolMessageType('ControlResults', (_message.Message,), {
+  'DESCRIPTOR' : _CONTROLRESULTS,
+  '__module__' : 'tfx_privacy.proto.privacy_results_pb2'
+  # @@protoc_insertion_point(class_scope:tfx_privacy.ControlResults)
+  })
+_sym_db.RegisterMessage(ControlResults)
+
+BlindBaseline = _reflection.GeneratedProtocolMessageType('BlindBaseline', (_message.Message,), {
+  'DESCRIPTOR' : _BLINDBASELINE,
+  '__module__' : 'tfx_privacy.proto.privacy_results_pb2'
+  # @@protoc_insertion_point(class_scope:tfx_privacy.BlindBaseline)
+  })
+_sym_db.RegisterMessage(BlindBaseline)
+
+FeatureGiveaway = _reflection.GeneratedProtocolMessageType('FeatureGiveaway', (_message.Message,), {
+  'DESCRIPTOR' : _FEATUREGIVEAWAY,
+  '__module__' : 'tfx_privacy.proto.privacy_results_pb2'
+  # @@protoc_insertion_point(class_scope:tfx_privacy.FeatureGiveaway)
+  })
+_sym_db.RegisterMessage(FeatureGiveaway)
+
+NegativeControl = _reflection.GeneratedProtocolMessageType('NegativeControl', (_message.Message,), {
+  'DESCRIPTOR' : _NEGATIVECONTROL,
+  '__module__' : 'tfx_privacy.proto.privacy_results_pb2'
+  # @@protoc_insertion_point(class_scope:tfx_privacy.NegativeControl)
+  })
+_sym_db.RegisterMessage(NegativeControl)
+
+PositiveControl = _reflection.GeneratedProtocolMessageType('PositiveControl', (_message.Message,), {
+  'DESCRIPTOR' : _POSITIVECONTROL,
+  '__module__' : 'tfx_privacy.proto.privacy_results_pb2'
+  # @@protoc_insertion_point(class_scope:tfx_privacy.PositiveControl)
+  })
+_sym_db.RegisterMessage(PositiveControl)
+
+PlantedLeak = _reflection.GeneratedProtocolMessageType('PlantedLeak', (_message.Message,), {
+  'DESCRIPTOR' : _PLANTEDLEAK,
+  '__module__' : 'tfx_privacy.proto.privacy_results_pb2'
+  # @@protoc_insertion_point(class_scope:tfx_privacy.PlantedLeak)
+  })
+_sym_db.RegisterMessage(PlantedLeak)
+
+Power = _reflection.GeneratedProtocolMessageType('Power', (_message.Message,), {
+  'DESCRIPTOR' : _POWER,
+  '__module__' : 'tfx_privacy.proto.privacy_results_pb2'
+  # @@protoc_insertion_point(class_scope:tfx_privacy.Power)
+  })
+_sym_db.RegisterMessage(Power)
+
 StageTime = _reflection.GeneratedProtocolMessageType('StageTime', (_message.Message,), {
   'DESCRIPTOR' : _STAGETIME,
   '__module__' : 'tfx_privacy.proto.privacy_results_pb2'
@@ -111,25 +167,39 @@ if _descriptor._USE_C_DESCRIPTORS == False:
 
   DESCRIPTOR._options = None
   _PRIVACYRESULTS._serialized_start=97
-  _PRIVACYRESULTS._serialized_end=558
-  _TARGETMODEL._serialized_start=561
-  _TARGETMODEL._serialized_end=774
-  _SIDECOUNTS._serialized_start=776
-  _SIDECOUNTS._serialized_end=825
-  _RECORDS._serialized_start=828
-  _RECORDS._serialized_end=1122
-  _MEASUREDVALUE._serialized_start=1124
-  _MEASUREDVALUE._serialized_end=1244
-  _METRICVALUE._serialized_start=1247
-  _METRICVALUE._serialized_end=1390
-  _ATTACKRESULT._serialized_start=1392
-  _ATTACKRESULT._serialized_end=1502
-  _SKIPPEDATTACK._serialized_start=1504
-  _SKIPPEDATTACK._serialized_end=1549
-  _SLICEKEY._serialized_start=1551
-  _SLICEKEY._serialized_end=1593
-  _SLICERESULT._serialized_start=1596
-  _SLICERESULT._serialized_end=1729
-  _STAGETIME._serialized_start=1731
-  _STAGETIME._serialized_end=1774
+  _PRIVACYRESULTS._serialized_end=605
+  _TARGETMODEL._serialized_start=608
+  _TARGETMODEL._serialized_end=821
+  _SIDECOUNTS._serialized_start=823
+  _SIDECOUNTS._serialized_end=872
+  _RECORDS._serialized_start=875
+  _RECORDS._serialized_end=1217
+  _MEASUREDVALUE._serialized_start=1219
+  _MEASUREDVALUE._serialized_end=1339
+  _METRICVALUE._serialized_start=1342
+  _METRICVALUE._serialized_end=1541
+  _ATTACKRESULT._serialized_start=1543
+  _ATTACKRESULT._serialized_end=1653
+  _SKIPPEDATTACK._serialized_start=1655
+  _SKIPPEDATTACK._serialized_end=1700
+  _SLICEKEY._serialized_start=1702
+  _SLICEKEY._serialized_end=1744
+  _SLICERESULT._serialized_start=1747
+  _SLICERESULT._serialized_end=1919
+  _CONTROLRESULTS._serialized_start=1922
+  _CONTROLRESULTS._serialized_end=2121
+  _BLINDBASELINE._serialized_start=2124
+  _BLINDBASELINE._serialized_end=2270
+  _FEATUREGIVEAWAY._serialized_start=2272
+  _FEATUREGIVEAWAY._serialized_end=2319
+  _NEGATIVECONTROL._serialized_start=2321
+  _NEGATIVECONTROL._serialized_end=2399
+  _POSITIVECONTROL._serialized_start=2401
+  _POSITIVECONTROL._serialized_end=2475
+  _PLANTEDLEAK._serialized_start=2477
+  _PLANTEDLEAK._serialized_end=2549
+  _POWER._serialized_start=2551
+  _POWER._serialized_end=2638
+  _STAGETIME._serialized_start=2640
+  _STAGETIME._serialized_end=2683
 # @@protoc_insertion_point(module_scope)

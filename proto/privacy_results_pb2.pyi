@@ -13,6 +13,7 @@ import google.protobuf.internal.containers
 import google.protobuf.message
 import sys
 import tfx_privacy.proto.privacy_config_pb2
+import typing
 
 if sys.version_info >= (3, 8):
     import typing as typing_extensions
@@ -38,8 +39,9 @@ class PrivacyResults(google.protobuf.message.Message):
     BEST_OF_ATTACKS_FIELD_NUMBER: builtins.int
     SLICES_FIELD_NUMBER: builtins.int
     STAGES_FIELD_NUMBER: builtins.int
+    CONTROLS_FIELD_NUMBER: builtins.int
     schema_version: builtins.int
-    """Version of this message's meaning. 1."""
+    """Version of this message's meaning. 2."""
     package_version: builtins.str
     """Version of the package that measured."""
     code_digest: builtins.str
@@ -74,6 +76,9 @@ class PrivacyResults(google.protobuf.message.Message):
     @property
     def stages(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___StageTime]:
         """How long each stage took."""
+    @property
+    def controls(self) -> global___ControlResults:
+        """Checks of the measurement itself."""
     def __init__(
         self,
         *,
@@ -89,9 +94,10 @@ class PrivacyResults(google.protobuf.message.Message):
         best_of_attacks: collections.abc.Iterable[global___MetricValue] | None = ...,
         slices: collections.abc.Iterable[global___SliceResult] | None = ...,
         stages: collections.abc.Iterable[global___StageTime] | None = ...,
+        controls: global___ControlResults | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing_extensions.Literal["config", b"config", "model", b"model", "records", b"records"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing_extensions.Literal["attacks", b"attacks", "best_attack", b"best_attack", "best_of_attacks", b"best_of_attacks", "code_digest", b"code_digest", "config", b"config", "model", b"model", "package_version", b"package_version", "records", b"records", "schema_version", b"schema_version", "skipped_attacks", b"skipped_attacks", "slices", b"slices", "stages", b"stages"]) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["config", b"config", "controls", b"controls", "model", b"model", "records", b"records"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["attacks", b"attacks", "best_attack", b"best_attack", "best_of_attacks", b"best_of_attacks", "code_digest", b"code_digest", "config", b"config", "controls", b"controls", "model", b"model", "package_version", b"package_version", "records", b"records", "schema_version", b"schema_version", "skipped_attacks", b"skipped_attacks", "slices", b"slices", "stages", b"stages"]) -> None: ...
 
 global___PrivacyResults = PrivacyResults
 
@@ -173,6 +179,7 @@ class Records(google.protobuf.message.Message):
     FIT_BEYOND_SAMPLE_FIELD_NUMBER: builtins.int
     JUDGE_FIELD_NUMBER: builtins.int
     DUPLICATES_CHECKED_FIELD_NUMBER: builtins.int
+    ON_BOTH_SIDES_FIELD_NUMBER: builtins.int
     @property
     def read(self) -> global___SideCounts:
         """Rows read."""
@@ -197,6 +204,9 @@ class Records(google.protobuf.message.Message):
         """Rows that every number here is computed from."""
     duplicates_checked: builtins.bool
     """False where rows have no id (saved predictions without an id column)."""
+    @property
+    def on_both_sides(self) -> global___SideCounts:
+        """Of `duplicate`, the rows whose id occurs among members and among non-members."""
     def __init__(
         self,
         *,
@@ -207,14 +217,17 @@ class Records(google.protobuf.message.Message):
         fit_beyond_sample: global___SideCounts | None = ...,
         judge: global___SideCounts | None = ...,
         duplicates_checked: builtins.bool = ...,
+        on_both_sides: global___SideCounts | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing_extensions.Literal["duplicate", b"duplicate", "fit", b"fit", "fit_beyond_sample", b"fit_beyond_sample", "judge", b"judge", "read", b"read", "same_unit", b"same_unit"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing_extensions.Literal["duplicate", b"duplicate", "duplicates_checked", b"duplicates_checked", "fit", b"fit", "fit_beyond_sample", b"fit_beyond_sample", "judge", b"judge", "read", b"read", "same_unit", b"same_unit"]) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["duplicate", b"duplicate", "fit", b"fit", "fit_beyond_sample", b"fit_beyond_sample", "judge", b"judge", "on_both_sides", b"on_both_sides", "read", b"read", "same_unit", b"same_unit"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["duplicate", b"duplicate", "duplicates_checked", b"duplicates_checked", "fit", b"fit", "fit_beyond_sample", b"fit_beyond_sample", "judge", b"judge", "on_both_sides", b"on_both_sides", "read", b"read", "same_unit", b"same_unit"]) -> None: ...
 
 global___Records = Records
 
 class MeasuredValue(google.protobuf.message.Message):
-    """A value with its interval. There is no metric without one."""
+    """A value with its interval. There is no metric without one. A bound from below
+    alone (epsilon) has its lower bound for estimate and an infinite upper bound.
+    """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -258,6 +271,7 @@ class MetricValue(google.protobuf.message.Message):
     METRIC_FIELD_NUMBER: builtins.int
     VALUE_FIELD_NUMBER: builtins.int
     MAX_IN_SAMPLE_FIELD_NUMBER: builtins.int
+    LARGEST_ATTAINABLE_FIELD_NUMBER: builtins.int
     @property
     def metric(self) -> tfx_privacy.proto.privacy_config_pb2.MetricSpec:
         """Which metric."""
@@ -268,15 +282,23 @@ class MetricValue(google.protobuf.message.Message):
     """For advantage: the maximum over all thresholds on the judged rows, which
     other tools report. Biased upwards; for comparison only.
     """
+    largest_attainable: builtins.float
+    """For epsilon and canary_epsilon: the largest lower bound that so many records
+    could show, by an attack that makes no mistake.
+    """
     def __init__(
         self,
         *,
         metric: tfx_privacy.proto.privacy_config_pb2.MetricSpec | None = ...,
         value: global___MeasuredValue | None = ...,
         max_in_sample: builtins.float | None = ...,
+        largest_attainable: builtins.float | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing_extensions.Literal["_max_in_sample", b"_max_in_sample", "max_in_sample", b"max_in_sample", "metric", b"metric", "value", b"value"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing_extensions.Literal["_max_in_sample", b"_max_in_sample", "max_in_sample", b"max_in_sample", "metric", b"metric", "value", b"value"]) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["_largest_attainable", b"_largest_attainable", "_max_in_sample", b"_max_in_sample", "largest_attainable", b"largest_attainable", "max_in_sample", b"max_in_sample", "metric", b"metric", "value", b"value"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["_largest_attainable", b"_largest_attainable", "_max_in_sample", b"_max_in_sample", "largest_attainable", b"largest_attainable", "max_in_sample", b"max_in_sample", "metric", b"metric", "value", b"value"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing_extensions.Literal["_largest_attainable", b"_largest_attainable"]) -> typing_extensions.Literal["largest_attainable"] | None: ...
+    @typing.overload
     def WhichOneof(self, oneof_group: typing_extensions.Literal["_max_in_sample", b"_max_in_sample"]) -> typing_extensions.Literal["max_in_sample"] | None: ...
 
 global___MetricValue = MetricValue
@@ -363,6 +385,7 @@ class SliceResult(google.protobuf.message.Message):
     KEY_FIELD_NUMBER: builtins.int
     JUDGE_FIELD_NUMBER: builtins.int
     ATTACKS_FIELD_NUMBER: builtins.int
+    ROWS_FIELD_NUMBER: builtins.int
     @property
     def key(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SliceKey]:
         """The features and values that make the slice, sorted by feature."""
@@ -372,17 +395,214 @@ class SliceResult(google.protobuf.message.Message):
     @property
     def attacks(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___AttackResult]:
         """Every attack on it; empty where a side has no rows."""
+    @property
+    def rows(self) -> global___SideCounts:
+        """Rows of the splits in it, whatever they are used for: what "too small to
+        judge" is about.
+        """
     def __init__(
         self,
         *,
         key: collections.abc.Iterable[global___SliceKey] | None = ...,
         judge: global___SideCounts | None = ...,
         attacks: collections.abc.Iterable[global___AttackResult] | None = ...,
+        rows: global___SideCounts | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing_extensions.Literal["judge", b"judge"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing_extensions.Literal["attacks", b"attacks", "judge", b"judge", "key", b"key"]) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["judge", b"judge", "rows", b"rows"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["attacks", b"attacks", "judge", b"judge", "key", b"key", "rows", b"rows"]) -> None: ...
 
 global___SliceResult = SliceResult
+
+class ControlResults(google.protobuf.message.Message):
+    """Checks of the measurement itself. The counts behind every number here stand in
+    `evidence/controls.parquet`.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    BLIND_BASELINE_FIELD_NUMBER: builtins.int
+    NEGATIVE_FIELD_NUMBER: builtins.int
+    POSITIVE_FIELD_NUMBER: builtins.int
+    POWER_FIELD_NUMBER: builtins.int
+    @property
+    def blind_baseline(self) -> global___BlindBaseline: ...
+    @property
+    def negative(self) -> global___NegativeControl: ...
+    @property
+    def positive(self) -> global___PositiveControl: ...
+    @property
+    def power(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Power]:
+        """What the run could have found, metric by metric, in the order of the
+        configuration.
+        """
+    def __init__(
+        self,
+        *,
+        blind_baseline: global___BlindBaseline | None = ...,
+        negative: global___NegativeControl | None = ...,
+        positive: global___PositiveControl | None = ...,
+        power: collections.abc.Iterable[global___Power] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["blind_baseline", b"blind_baseline", "negative", b"negative", "positive", b"positive"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["blind_baseline", b"blind_baseline", "negative", b"negative", "positive", b"positive", "power", b"power"]) -> None: ...
+
+global___ControlResults = ControlResults
+
+class BlindBaseline(google.protobuf.message.Message):
+    """An attacker that sees input features and label alone, never the model: boosted
+    trees, fitted on FIT, judged on JUDGE.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NOT_RUN_FIELD_NUMBER: builtins.int
+    METRICS_FIELD_NUMBER: builtins.int
+    FEATURES_FIELD_NUMBER: builtins.int
+    FEATURES_SEEN_FIELD_NUMBER: builtins.int
+    not_run: builtins.str
+    """Why it did not run, in one sentence; empty where it did."""
+    @property
+    def metrics(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___MetricValue]:
+        """Its metrics, in the order of the configuration."""
+    @property
+    def features(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___FeatureGiveaway]:
+        """Features that tell the splits apart by themselves, the strongest first; a few
+        at most, and none where only several together do.
+        """
+    features_seen: builtins.int
+    """How many features it saw."""
+    def __init__(
+        self,
+        *,
+        not_run: builtins.str = ...,
+        metrics: collections.abc.Iterable[global___MetricValue] | None = ...,
+        features: collections.abc.Iterable[global___FeatureGiveaway] | None = ...,
+        features_seen: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing_extensions.Literal["features", b"features", "features_seen", b"features_seen", "metrics", b"metrics", "not_run", b"not_run"]) -> None: ...
+
+global___BlindBaseline = BlindBaseline
+
+class FeatureGiveaway(google.protobuf.message.Message):
+    """A feature that tells members from non-members without the model."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    FEATURE_FIELD_NUMBER: builtins.int
+    AUC_FIELD_NUMBER: builtins.int
+    feature: builtins.str
+    auc: builtins.float
+    """AUC of boosted trees on this feature alone, on FIT rows they were not fitted
+    on.
+    """
+    def __init__(
+        self,
+        *,
+        feature: builtins.str = ...,
+        auc: builtins.float = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing_extensions.Literal["auc", b"auc", "feature", b"feature"]) -> None: ...
+
+global___FeatureGiveaway = FeatureGiveaway
+
+class NegativeControl(google.protobuf.message.Message):
+    """The attacks on non-members that were halved by a hash of their ids, fitted on
+    FIT, judged on JUDGE. There is nothing to find.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NOT_RUN_FIELD_NUMBER: builtins.int
+    ATTACKS_FIELD_NUMBER: builtins.int
+    not_run: builtins.str
+    """Why it did not run, in one sentence; empty where it did."""
+    @property
+    def attacks(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___AttackResult]:
+        """Every attack, with its metrics."""
+    def __init__(
+        self,
+        *,
+        not_run: builtins.str = ...,
+        attacks: collections.abc.Iterable[global___AttackResult] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing_extensions.Literal["attacks", b"attacks", "not_run", b"not_run"]) -> None: ...
+
+global___NegativeControl = NegativeControl
+
+class PositiveControl(google.protobuf.message.Message):
+    """The same halves; in a share of the pseudo-members the true answer is made as
+    sure as no other row's.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NOT_RUN_FIELD_NUMBER: builtins.int
+    RUNS_FIELD_NUMBER: builtins.int
+    not_run: builtins.str
+    """Why it did not run, in one sentence; empty where it did."""
+    @property
+    def runs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___PlantedLeak]:
+        """One run for each share, ascending."""
+    def __init__(
+        self,
+        *,
+        not_run: builtins.str = ...,
+        runs: collections.abc.Iterable[global___PlantedLeak] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing_extensions.Literal["not_run", b"not_run", "runs", b"runs"]) -> None: ...
+
+global___PositiveControl = PositiveControl
+
+class PlantedLeak(google.protobuf.message.Message):
+    """One run of the positive control."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SHARE_FIELD_NUMBER: builtins.int
+    ATTACKS_FIELD_NUMBER: builtins.int
+    share: builtins.float
+    """Share of pseudo-members that the leak is planted in, in (0, 1)."""
+    @property
+    def attacks(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___AttackResult]:
+        """Every attack, with its metrics."""
+    def __init__(
+        self,
+        *,
+        share: builtins.float = ...,
+        attacks: collections.abc.Iterable[global___AttackResult] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing_extensions.Literal["attacks", b"attacks", "share", b"share"]) -> None: ...
+
+global___PlantedLeak = PlantedLeak
+
+class Power(google.protobuf.message.Message):
+    """The smallest leak that a run of this size would have told from none."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    METRIC_FIELD_NUMBER: builtins.int
+    SMALLEST_FOUND_FIELD_NUMBER: builtins.int
+    POWER_FIELD_NUMBER: builtins.int
+    @property
+    def metric(self) -> tfx_privacy.proto.privacy_config_pb2.MetricSpec: ...
+    smallest_found: builtins.float
+    """The smallest value whose lower bound, one-sided at 97.5%, lies above the value
+    without a leak with probability `power`, for an attack that knows some members
+    for certain and nothing of the others. Infinite where no value does.
+    """
+    power: builtins.float
+    """In (0, 1)."""
+    def __init__(
+        self,
+        *,
+        metric: tfx_privacy.proto.privacy_config_pb2.MetricSpec | None = ...,
+        smallest_found: builtins.float = ...,
+        power: builtins.float = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["metric", b"metric"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["metric", b"metric", "power", b"power", "smallest_found", b"smallest_found"]) -> None: ...
+
+global___Power = Power
 
 class StageTime(google.protobuf.message.Message):
     """How long a stage took."""

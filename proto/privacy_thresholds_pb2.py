@@ -16,21 +16,32 @@ _sym_db = _symbol_database.Default()
 from tfx_privacy.proto import privacy_config_pb2 as tfx__privacy_dot_proto_dot_privacy__config__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*tfx_privacy/proto/privacy_thresholds.proto\x12\x0btfx_privacy\x1a&tfx_privacy/proto/privacy_config.proto\"y\n\x11PrivacyThresholds\x12\x31\n\nthresholds\x18\x01 \x03(\x0b\x32\x1d.tfx_privacy.PrivacyThreshold\x12\x31\n\x0eon_cannot_tell\x18\x02 \x01(\x0e\x32\x19.tfx_privacy.OnCannotTell\"\x86\x01\n\x10PrivacyThreshold\x12\'\n\x06metric\x18\x01 \x01(\x0b\x32\x17.tfx_privacy.MetricSpec\x12\x18\n\x0bupper_limit\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x1f\n\x04role\x18\x03 \x01(\x0e\x32\x11.tfx_privacy.RoleB\x0e\n\x0c_upper_limit*;\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\r\n\tMUST_PASS\x10\x01\x12\x0e\n\nBLOCK_ONLY\x10\x02*Y\n\x0cOnCannotTell\x12\x1e\n\x1aON_CANNOT_TELL_UNSPECIFIED\x10\x00\x12\x0f\n\x0bNOT_BLESSED\x10\x01\x12\x18\n\x14\x42LESSED_WITH_WARNING\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*tfx_privacy/proto/privacy_thresholds.proto\x12\x0btfx_privacy\x1a&tfx_privacy/proto/privacy_config.proto\"\xe5\x02\n\x11PrivacyThresholds\x12\x31\n\nthresholds\x18\x01 \x03(\x0b\x32\x1d.tfx_privacy.PrivacyThreshold\x12\x31\n\x0eon_cannot_tell\x18\x02 \x01(\x0e\x32\x19.tfx_privacy.OnCannotTell\x12\x31\n\x0eon_no_baseline\x18\x03 \x01(\x0e\x32\x19.tfx_privacy.OnNoBaseline\x12\x32\n\x0fminimum_records\x18\x04 \x01(\x0b\x32\x19.tfx_privacy.RecordCounts\x12\x38\n\x15minimum_slice_records\x18\x05 \x01(\x0b\x32\x19.tfx_privacy.RecordCounts\x12/\n\x11required_controls\x18\x06 \x03(\x0e\x32\x14.tfx_privacy.Control\x12\x18\n\x10required_attacks\x18\x07 \x03(\t\"3\n\x0cRecordCounts\x12\x0f\n\x07members\x18\x01 \x01(\x03\x12\x12\n\nnonmembers\x18\x02 \x01(\x03\"\x86\x02\n\x10PrivacyThreshold\x12\'\n\x06metric\x18\x01 \x01(\x0b\x32\x17.tfx_privacy.MetricSpec\x12\x18\n\x0bupper_limit\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x1f\n\x04role\x18\x03 \x01(\x0e\x32\x11.tfx_privacy.Role\x12\x19\n\x0c\x63hange_limit\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12!\n\x05scope\x18\x05 \x01(\x0e\x32\x12.tfx_privacy.Scope\x12/\n\rslicing_specs\x18\x06 \x03(\x0b\x32\x18.tfx_privacy.SlicingSpecB\x0e\n\x0c_upper_limitB\x0f\n\r_change_limit*;\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\r\n\tMUST_PASS\x10\x01\x12\x0e\n\nBLOCK_ONLY\x10\x02*Y\n\x0cOnCannotTell\x12\x1e\n\x1aON_CANNOT_TELL_UNSPECIFIED\x10\x00\x12\x0f\n\x0bNOT_BLESSED\x10\x01\x12\x18\n\x14\x42LESSED_WITH_WARNING\x10\x02*W\n\x0cOnNoBaseline\x12\x1e\n\x1aON_NO_BASELINE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSKIP_CHANGE\x10\x01\x12\x16\n\x12\x43\x41NNOT_TELL_CHANGE\x10\x02*:\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\t\n\x05WHOLE\x10\x01\x12\x0f\n\x0b\x45VERY_SLICE\x10\x02\x62\x06proto3')
 
 _ROLE = DESCRIPTOR.enum_types_by_name['Role']
 Role = enum_type_wrapper.EnumTypeWrapper(_ROLE)
 _ONCANNOTTELL = DESCRIPTOR.enum_types_by_name['OnCannotTell']
 OnCannotTell = enum_type_wrapper.EnumTypeWrapper(_ONCANNOTTELL)
+_ONNOBASELINE = DESCRIPTOR.enum_types_by_name['OnNoBaseline']
+OnNoBaseline = enum_type_wrapper.EnumTypeWrapper(_ONNOBASELINE)
+_SCOPE = DESCRIPTOR.enum_types_by_name['Scope']
+Scope = enum_type_wrapper.EnumTypeWrapper(_SCOPE)
 ROLE_UNSPECIFIED = 0
 MUST_PASS = 1
 BLOCK_ONLY = 2
 ON_CANNOT_TELL_UNSPECIFIED = 0
 NOT_BLESSED = 1
 BLESSED_WITH_WARNING = 2
+ON_NO_BASELINE_UNSPECIFIED = 0
+SKIP_CHANGE = 1
+CANNOT_TELL_CHANGE = 2
+SCOPE_UNSPECIFIED = 0
+WHOLE = 1
+EVERY_SLICE = 2
 
 
 _PRIVACYTHRESHOLDS = DESCRIPTOR.message_types_by_name['PrivacyThresholds']
+_RECORDCOUNTS = DESCRIPTOR.message_types_by_name['RecordCounts']
 _PRIVACYTHRESHOLD = DESCRIPTOR.message_types_by_name['PrivacyThreshold']
 PrivacyThresholds = _reflection.GeneratedProtocolMessageType('PrivacyThresholds', (_message.Message,), {
   'DESCRIPTOR' : _PRIVACYTHRESHOLDS,
@@ -38,6 +49,13 @@ PrivacyThresholds = _reflection.GeneratedProtocolMessageType('PrivacyThresholds'
   # @@protoc_insertion_point(class_scope:tfx_privacy.PrivacyThresholds)
   })
 _sym_db.RegisterMessage(PrivacyThresholds)
+
+RecordCounts = _reflection.GeneratedProtocolMessageType('RecordCounts', (_message.Message,), {
+  'DESCRIPTOR' : _RECORDCOUNTS,
+  '__module__' : 'tfx_privacy.proto.privacy_thresholds_pb2'
+  # @@protoc_insertion_point(class_scope:tfx_privacy.RecordCounts)
+  })
+_sym_db.RegisterMessage(RecordCounts)
 
 PrivacyThreshold = _reflection.GeneratedProtocolMessageType('PrivacyThreshold', (_message.Message,), {
   'DESCRIPTOR' : _PRIVACYTHRESHOLD,
@@ -49,12 +67,18 @@ _sym_db.RegisterMessage(PrivacyThreshold)
 if _descriptor._USE_C_DESCRIPTORS == False:
 
   DESCRIPTOR._options = None
-  _ROLE._serialized_start=359
-  _ROLE._serialized_end=418
-  _ONCANNOTTELL._serialized_start=420
-  _ONCANNOTTELL._serialized_end=509
-  _PRIVACYTHRESHOLDS._serialized_start=99
-  _PRIVACYTHRESHOLDS._serialized_end=220
-  _PRIVACYTHRESHOLD._serialized_start=223
-  _PRIVACYTHRESHOLD._serialized_end=357
+  _ROLE._serialized_start=777
+  _ROLE._serialized_end=836
+  _ONCANNOTTELL._serialized_start=838
+  _ONCANNOTTELL._serialized_end=927
+  _ONNOBASELINE._serialized_start=929
+  _ONNOBASELINE._serialized_end=1016
+  _SCOPE._serialized_start=1018
+  _SCOPE._serialized_end=1076
+  _PRIVACYTHRESHOLDS._serialized_start=100
+  _PRIVACYTHRESHOLDS._serialized_end=457
+  _RECORDCOUNTS._serialized_start=459
+  _RECORDCOUNTS._serialized_end=510
+  _PRIVACYTHRESHOLD._serialized_start=513
+  _PRIVACYTHRESHOLD._serialized_end=775
 # @@protoc_insertion_point(module_scope)

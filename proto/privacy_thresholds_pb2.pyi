@@ -30,10 +30,10 @@ class _Role:
 class _RoleEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_Role.ValueType], builtins.type):  # noqa: F821
     DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
     ROLE_UNSPECIFIED: _Role.ValueType  # 0
-    """MUST_PASS."""
+    """MUST_PASS for the whole, BLOCK_ONLY for slices and for epsilon."""
     MUST_PASS: _Role.ValueType  # 1
     """Blessing needs the upper bound to be within the limit for every attack; a
-    lower bound above it blocks.
+    lower bound above it blocks. Not for epsilon, which has no upper bound.
     """
     BLOCK_ONLY: _Role.ValueType  # 2
     """A lower bound above the limit blocks; nothing else follows from it."""
@@ -42,10 +42,10 @@ class Role(_Role, metaclass=_RoleEnumTypeWrapper):
     """What a threshold can do."""
 
 ROLE_UNSPECIFIED: Role.ValueType  # 0
-"""MUST_PASS."""
+"""MUST_PASS for the whole, BLOCK_ONLY for slices and for epsilon."""
 MUST_PASS: Role.ValueType  # 1
 """Blessing needs the upper bound to be within the limit for every attack; a
-lower bound above it blocks.
+lower bound above it blocks. Not for epsilon, which has no upper bound.
 """
 BLOCK_ONLY: Role.ValueType  # 2
 """A lower bound above the limit blocks; nothing else follows from it."""
@@ -79,57 +79,178 @@ interval is too wide. In every other case it is not.
 """
 global___OnCannotTell = OnCannotTell
 
+class _OnNoBaseline:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _OnNoBaselineEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_OnNoBaseline.ValueType], builtins.type):  # noqa: F821
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    ON_NO_BASELINE_UNSPECIFIED: _OnNoBaseline.ValueType  # 0
+    """SKIP_CHANGE."""
+    SKIP_CHANGE: _OnNoBaseline.ValueType  # 1
+    """They are skipped, which is said: else no model could ever be the first."""
+    CANNOT_TELL_CHANGE: _OnNoBaseline.ValueType  # 2
+    """The verdict is CANNOT_TELL."""
+
+class OnNoBaseline(_OnNoBaseline, metaclass=_OnNoBaselineEnumTypeWrapper):
+    """What becomes of thresholds on the change where there is no baseline."""
+
+ON_NO_BASELINE_UNSPECIFIED: OnNoBaseline.ValueType  # 0
+"""SKIP_CHANGE."""
+SKIP_CHANGE: OnNoBaseline.ValueType  # 1
+"""They are skipped, which is said: else no model could ever be the first."""
+CANNOT_TELL_CHANGE: OnNoBaseline.ValueType  # 2
+"""The verdict is CANNOT_TELL."""
+global___OnNoBaseline = OnNoBaseline
+
+class _Scope:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _ScopeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_Scope.ValueType], builtins.type):  # noqa: F821
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    SCOPE_UNSPECIFIED: _Scope.ValueType  # 0
+    """WHOLE, or EVERY_SLICE where `slicing_specs` are given."""
+    WHOLE: _Scope.ValueType  # 1
+    """All judged rows together."""
+    EVERY_SLICE: _Scope.ValueType  # 2
+    """Every slice that was measured, or those that one of `slicing_specs` makes."""
+
+class Scope(_Scope, metaclass=_ScopeEnumTypeWrapper):
+    """Where a threshold applies."""
+
+SCOPE_UNSPECIFIED: Scope.ValueType  # 0
+"""WHOLE, or EVERY_SLICE where `slicing_specs` are given."""
+WHOLE: Scope.ValueType  # 1
+"""All judged rows together."""
+EVERY_SLICE: Scope.ValueType  # 2
+"""Every slice that was measured, or those that one of `slicing_specs` makes."""
+global___Scope = Scope
+
 class PrivacyThresholds(google.protobuf.message.Message):
-    """The limits of one gate. With no thresholds at all the default applies: auc at
-    most 0.55, advantage at most 0.10, tpr_at_fpr at 0.01 at most 0.02, each
-    MUST_PASS.
+    """The limits of one gate. With no thresholds at all the default applies: for the
+    whole, MUST_PASS, auc at most 0.55, advantage at most 0.10 and tpr_at_fpr at 0.01
+    at most 0.02; for every slice, BLOCK_ONLY, auc at most 0.60.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     THRESHOLDS_FIELD_NUMBER: builtins.int
     ON_CANNOT_TELL_FIELD_NUMBER: builtins.int
+    ON_NO_BASELINE_FIELD_NUMBER: builtins.int
+    MINIMUM_RECORDS_FIELD_NUMBER: builtins.int
+    MINIMUM_SLICE_RECORDS_FIELD_NUMBER: builtins.int
+    REQUIRED_CONTROLS_FIELD_NUMBER: builtins.int
+    REQUIRED_ATTACKS_FIELD_NUMBER: builtins.int
     @property
     def thresholds(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___PrivacyThreshold]:
-        """The limits. Each is judged for every attack that ran."""
+        """The limits. On the whole each is judged for every attack that ran; on slices
+        by the attack that was best on FIT.
+        """
     on_cannot_tell: global___OnCannotTell.ValueType
     """What happens when the verdict is CANNOT_TELL."""
+    on_no_baseline: global___OnNoBaseline.ValueType
+    """What becomes of thresholds on the change where there is no baseline."""
+    @property
+    def minimum_records(self) -> global___RecordCounts:
+        """Fewer rows of the splits than these are CANNOT_TELL. Default: none asked for."""
+    @property
+    def minimum_slice_records(self) -> global___RecordCounts:
+        """A slice with fewer rows of the splits is too small to judge: it is reported as
+        such, never as safe. Default 200 members and 100 non-members.
+        """
+    @property
+    def required_controls(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[tfx_privacy.proto.privacy_config_pb2.Control.ValueType]:
+        """Controls without which the verdict is CANNOT_TELL. Those that ran and failed
+        have that effect whether they are required or not.
+        """
+    @property
+    def required_attacks(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Attacks without which the verdict is CANNOT_TELL, by name."""
     def __init__(
         self,
         *,
         thresholds: collections.abc.Iterable[global___PrivacyThreshold] | None = ...,
         on_cannot_tell: global___OnCannotTell.ValueType = ...,
+        on_no_baseline: global___OnNoBaseline.ValueType = ...,
+        minimum_records: global___RecordCounts | None = ...,
+        minimum_slice_records: global___RecordCounts | None = ...,
+        required_controls: collections.abc.Iterable[tfx_privacy.proto.privacy_config_pb2.Control.ValueType] | None = ...,
+        required_attacks: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing_extensions.Literal["on_cannot_tell", b"on_cannot_tell", "thresholds", b"thresholds"]) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["minimum_records", b"minimum_records", "minimum_slice_records", b"minimum_slice_records"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["minimum_records", b"minimum_records", "minimum_slice_records", b"minimum_slice_records", "on_cannot_tell", b"on_cannot_tell", "on_no_baseline", b"on_no_baseline", "required_attacks", b"required_attacks", "required_controls", b"required_controls", "thresholds", b"thresholds"]) -> None: ...
 
 global___PrivacyThresholds = PrivacyThresholds
 
+class RecordCounts(google.protobuf.message.Message):
+    """Rows of the splits, before FIT is taken off."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MEMBERS_FIELD_NUMBER: builtins.int
+    NONMEMBERS_FIELD_NUMBER: builtins.int
+    members: builtins.int
+    nonmembers: builtins.int
+    def __init__(
+        self,
+        *,
+        members: builtins.int = ...,
+        nonmembers: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing_extensions.Literal["members", b"members", "nonmembers", b"nonmembers"]) -> None: ...
+
+global___RecordCounts = RecordCounts
+
 class PrivacyThreshold(google.protobuf.message.Message):
-    """"The metric must be at most the limit." """
+    """"The metric must be at most the limit", or "must not have risen by more"."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     METRIC_FIELD_NUMBER: builtins.int
     UPPER_LIMIT_FIELD_NUMBER: builtins.int
     ROLE_FIELD_NUMBER: builtins.int
+    CHANGE_LIMIT_FIELD_NUMBER: builtins.int
+    SCOPE_FIELD_NUMBER: builtins.int
+    SLICING_SPECS_FIELD_NUMBER: builtins.int
     @property
     def metric(self) -> tfx_privacy.proto.privacy_config_pb2.MetricSpec:
         """The metric that is limited."""
     upper_limit: builtins.float
-    """The largest value allowed, inclusive. Required. In (0.5, 1) for auc, in
-    (0, 1) for advantage, in (fpr, 1) for tpr_at_fpr, in (prior, 1) for precision.
+    """The largest value allowed, inclusive. In (0.5, 1) for auc and
+    balanced_accuracy, in (0, 1) for advantage, in (fpr, 1) for tpr_at_fpr, in
+    (prior, 1) for precision, above 0 for epsilon and canary_epsilon. Either this
+    or `change_limit` is required.
     """
     role: global___Role.ValueType
-    """What the threshold can do. Default MUST_PASS."""
+    """What the threshold can do."""
+    change_limit: builtins.float
+    """The largest rise above the baseline's value of the same metric and attack,
+    inclusive; in (0, 1). For the whole alone, and not for epsilon.
+    """
+    scope: global___Scope.ValueType
+    """Where the threshold applies."""
+    @property
+    def slicing_specs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[tfx_privacy.proto.privacy_config_pb2.SlicingSpec]:
+        """Slices that the threshold is for, with the meaning of PrivacyConfig's: those
+        measured that have just these features, at these values where
+        `feature_values` name some. Empty: every slice, where the scope is that.
+        """
     def __init__(
         self,
         *,
         metric: tfx_privacy.proto.privacy_config_pb2.MetricSpec | None = ...,
         upper_limit: builtins.float | None = ...,
         role: global___Role.ValueType = ...,
+        change_limit: builtins.float | None = ...,
+        scope: global___Scope.ValueType = ...,
+        slicing_specs: collections.abc.Iterable[tfx_privacy.proto.privacy_config_pb2.SlicingSpec] | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing_extensions.Literal["_upper_limit", b"_upper_limit", "metric", b"metric", "upper_limit", b"upper_limit"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing_extensions.Literal["_upper_limit", b"_upper_limit", "metric", b"metric", "role", b"role", "upper_limit", b"upper_limit"]) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["_change_limit", b"_change_limit", "_upper_limit", b"_upper_limit", "change_limit", b"change_limit", "metric", b"metric", "upper_limit", b"upper_limit"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["_change_limit", b"_change_limit", "_upper_limit", b"_upper_limit", "change_limit", b"change_limit", "metric", b"metric", "role", b"role", "scope", b"scope", "slicing_specs", b"slicing_specs", "upper_limit", b"upper_limit"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing_extensions.Literal["_change_limit", b"_change_limit"]) -> typing_extensions.Literal["change_limit"] | None: ...
+    @typing.overload
     def WhichOneof(self, oneof_group: typing_extensions.Literal["_upper_limit", b"_upper_limit"]) -> typing_extensions.Literal["upper_limit"] | None: ...
 
 global___PrivacyThreshold = PrivacyThreshold

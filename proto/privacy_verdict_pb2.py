@@ -13,21 +13,30 @@ from google.protobuf import symbol_database as _symbol_database
 _sym_db = _symbol_database.Default()
 
 
+from tfx_privacy.proto import privacy_config_pb2 as tfx__privacy_dot_proto_dot_privacy__config__pb2
 from tfx_privacy.proto import privacy_results_pb2 as tfx__privacy_dot_proto_dot_privacy__results__pb2
 from tfx_privacy.proto import privacy_thresholds_pb2 as tfx__privacy_dot_proto_dot_privacy__thresholds__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'tfx_privacy/proto/privacy_verdict.proto\x12\x0btfx_privacy\x1a\'tfx_privacy/proto/privacy_results.proto\x1a*tfx_privacy/proto/privacy_thresholds.proto\"\xde\x02\n\x0ePrivacyVerdict\x12\x16\n\x0eschema_version\x18\x01 \x01(\x05\x12\x17\n\x0fpackage_version\x18\x02 \x01(\t\x12%\n\x07outcome\x18\x03 \x01(\x0e\x32\x14.tfx_privacy.Outcome\x12\x0f\n\x07\x62lessed\x18\x04 \x01(\x08\x12\x0f\n\x07reasons\x18\x05 \x03(\t\x12&\n\x08\x66indings\x18\x06 \x03(\x0b\x32\x14.tfx_privacy.Finding\x12\x32\n\nthresholds\x18\x07 \x01(\x0b\x32\x1e.tfx_privacy.PrivacyThresholds\x12\x11\n\tmodel_uri\x18\x08 \x01(\t\x12\x13\n\x0bmetrics_uri\x18\t \x01(\t\x12\x1c\n\x0fquality_blessed\x18\n \x01(\x08H\x00\x88\x01\x01\x12\x1c\n\x14\x62lessed_with_warning\x18\x0b \x01(\x08\x42\x12\n\x10_quality_blessed\"\xf4\x01\n\x07\x46inding\x12\x30\n\tthreshold\x18\x01 \x01(\x0b\x32\x1d.tfx_privacy.PrivacyThreshold\x12%\n\x07outcome\x18\x02 \x01(\x0e\x32\x14.tfx_privacy.Outcome\x12\x0e\n\x06\x61ttack\x18\x03 \x01(\t\x12)\n\x05value\x18\x04 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\x12\x0f\n\x07p_value\x18\x05 \x01(\x01\x12\x19\n\x11records_to_decide\x18\x06 \x01(\x03\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\x19\n\x11interval_too_wide\x18\x08 \x01(\x08*H\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x08\n\x04PASS\x10\x01\x12\t\n\x05\x42LOCK\x10\x02\x12\x0f\n\x0b\x43\x41NNOT_TELL\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'tfx_privacy/proto/privacy_verdict.proto\x12\x0btfx_privacy\x1a&tfx_privacy/proto/privacy_config.proto\x1a\'tfx_privacy/proto/privacy_results.proto\x1a*tfx_privacy/proto/privacy_thresholds.proto\"\xe4\x03\n\x0ePrivacyVerdict\x12\x16\n\x0eschema_version\x18\x01 \x01(\x05\x12\x17\n\x0fpackage_version\x18\x02 \x01(\t\x12%\n\x07outcome\x18\x03 \x01(\x0e\x32\x14.tfx_privacy.Outcome\x12\x0f\n\x07\x62lessed\x18\x04 \x01(\x08\x12\x0f\n\x07reasons\x18\x05 \x03(\t\x12&\n\x08\x66indings\x18\x06 \x03(\x0b\x32\x14.tfx_privacy.Finding\x12\x32\n\nthresholds\x18\x07 \x01(\x0b\x32\x1e.tfx_privacy.PrivacyThresholds\x12\x11\n\tmodel_uri\x18\x08 \x01(\t\x12\x13\n\x0bmetrics_uri\x18\t \x01(\t\x12\x1c\n\x0fquality_blessed\x18\n \x01(\x08H\x00\x88\x01\x01\x12\x1c\n\x14\x62lessed_with_warning\x18\x0b \x01(\x08\x12-\n\x08\x63ontrols\x18\x0c \x03(\x0b\x32\x1b.tfx_privacy.ControlFinding\x12\'\n\x08\x62\x61seline\x18\r \x01(\x0b\x32\x15.tfx_privacy.Baseline\x12,\n\x0eslice_findings\x18\x0e \x03(\x0b\x32\x14.tfx_privacy.FindingB\x12\n\x10_quality_blessed\"\x87\x01\n\x0e\x43ontrolFinding\x12%\n\x07\x63ontrol\x18\x01 \x01(\x0e\x32\x14.tfx_privacy.Control\x12,\n\x07outcome\x18\x02 \x01(\x0e\x32\x1b.tfx_privacy.ControlOutcome\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x10\n\x08required\x18\x04 \x01(\x08\"c\n\x08\x42\x61seline\x12\x13\n\x0bmetrics_uri\x18\x01 \x01(\t\x12\x11\n\tmodel_uri\x18\x02 \x01(\t\x12/\n\x0eshared_records\x18\x03 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\"\xd2\x03\n\x07\x46inding\x12\x30\n\tthreshold\x18\x01 \x01(\x0b\x32\x1d.tfx_privacy.PrivacyThreshold\x12%\n\x07outcome\x18\x02 \x01(\x0e\x32\x14.tfx_privacy.Outcome\x12\x0e\n\x06\x61ttack\x18\x03 \x01(\t\x12)\n\x05value\x18\x04 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\x12\x0f\n\x07p_value\x18\x05 \x01(\x01\x12\x19\n\x11records_to_decide\x18\x06 \x01(\x03\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\x19\n\x11interval_too_wide\x18\x08 \x01(\x08\x12$\n\x05slice\x18\t \x03(\x0b\x32\x15.tfx_privacy.SliceKey\x12\x15\n\rslices_judged\x18\n \x01(\x05\x12\x18\n\x10slices_too_small\x18\x0b \x01(\x05\x12\x11\n\ttoo_small\x18\x0c \x01(\x08\x12\x18\n\x10smallest_blocked\x18\r \x01(\x01\x12\x13\n\x0b\x63\x61nnot_fire\x18\x0e \x01(\x08\x12\x32\n\x0e\x62\x61seline_value\x18\x0f \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\x12\x0f\n\x07skipped\x18\x10 \x01(\x08*H\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x08\n\x04PASS\x10\x01\x12\t\n\x05\x42LOCK\x10\x02\x12\x0f\n\x0b\x43\x41NNOT_TELL\x10\x03*n\n\x0e\x43ontrolOutcome\x12\x1f\n\x1b\x43ONTROL_OUTCOME_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x43ONTROL_PASSED\x10\x01\x12\x12\n\x0e\x43ONTROL_FAILED\x10\x02\x12\x13\n\x0f\x43ONTROL_NOT_RUN\x10\x03\x62\x06proto3')
 
 _OUTCOME = DESCRIPTOR.enum_types_by_name['Outcome']
 Outcome = enum_type_wrapper.EnumTypeWrapper(_OUTCOME)
+_CONTROLOUTCOME = DESCRIPTOR.enum_types_by_name['ControlOutcome']
+ControlOutcome = enum_type_wrapper.EnumTypeWrapper(_CONTROLOUTCOME)
 OUTCOME_UNSPECIFIED = 0
 PASS = 1
 BLOCK = 2
 CANNOT_TELL = 3
+CONTROL_OUTCOME_UNSPECIFIED = 0
+CONTROL_PASSED = 1
+CONTROL_FAILED = 2
+CONTROL_NOT_RUN = 3
 
 
 _PRIVACYVERDICT = DESCRIPTOR.message_types_by_name['PrivacyVerdict']
+_CONTROLFINDING = DESCRIPTOR.message_types_by_name['ControlFinding']
+_BASELINE = DESCRIPTOR.message_types_by_name['Baseline']
 _FINDING = DESCRIPTOR.message_types_by_name['Finding']
 PrivacyVerdict = _reflection.GeneratedProtocolMessageType('PrivacyVerdict', (_message.Message,), {
   'DESCRIPTOR' : _PRIVACYVERDICT,
@@ -35,6 +44,20 @@ PrivacyVerdict = _reflection.GeneratedProtocolMessageType('PrivacyVerdict', (_me
   # @@protoc_insertion_point(class_scope:tfx_privacy.PrivacyVerdict)
   })
 _sym_db.RegisterMessage(PrivacyVerdict)
+
+ControlFinding = _reflection.GeneratedProtocolMessageType('ControlFinding', (_message.Message,), {
+  'DESCRIPTOR' : _CONTROLFINDING,
+  '__module__' : 'tfx_privacy.proto.privacy_verdict_pb2'
+  # @@protoc_insertion_point(class_scope:tfx_privacy.ControlFinding)
+  })
+_sym_db.RegisterMessage(ControlFinding)
+
+Baseline = _reflection.GeneratedProtocolMessageType('Baseline', (_message.Message,), {
+  'DESCRIPTOR' : _BASELINE,
+  '__module__' : 'tfx_privacy.proto.privacy_verdict_pb2'
+  # @@protoc_insertion_point(class_scope:tfx_privacy.Baseline)
+  })
+_sym_db.RegisterMessage(Baseline)
 
 Finding = _reflection.GeneratedProtocolMessageType('Finding', (_message.Message,), {
   'DESCRIPTOR' : _FINDING,
@@ -46,10 +69,16 @@ _sym_db.RegisterMessage(Finding)
 if _descriptor._USE_C_DESCRIPTORS == False:
 
   DESCRIPTOR._options = None
-  _OUTCOME._serialized_start=741
-  _OUTCOME._serialized_end=813
-  _PRIVACYVERDICT._serialized_start=142
-  _PRIVACYVERDICT._serialized_end=492
-  _FINDING._serialized_start=495
-  _FINDING._serialized_end=739
+  _OUTCOME._serialized_start=1376
+  _OUTCOME._serialized_end=1448
+  _CONTROLOUTCOME._serialized_start=1450
+  _CONTROLOUTCOME._serialized_end=1560
+  _PRIVACYVERDICT._serialized_start=182
+  _PRIVACYVERDICT._serialized_end=666
+  _CONTROLFINDING._serialized_start=669
+  _CONTROLFINDING._serialized_end=804
+  _BASELINE._serialized_start=806
+  _BASELINE._serialized_end=905
+  _FINDING._serialized_start=908
+  _FINDING._serialized_end=1374
 # @@protoc_insertion_point(module_scope)

@@ -11,6 +11,7 @@ import google.protobuf.internal.containers
 import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
 import sys
+import tfx_privacy.proto.privacy_config_pb2
 import tfx_privacy.proto.privacy_results_pb2
 import tfx_privacy.proto.privacy_thresholds_pb2
 import typing
@@ -48,6 +49,32 @@ CANNOT_TELL: Outcome.ValueType  # 3
 """The evidence allows neither."""
 global___Outcome = Outcome
 
+class _ControlOutcome:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _ControlOutcomeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_ControlOutcome.ValueType], builtins.type):  # noqa: F821
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    CONTROL_OUTCOME_UNSPECIFIED: _ControlOutcome.ValueType  # 0
+    CONTROL_PASSED: _ControlOutcome.ValueType  # 1
+    """Nothing is wrong."""
+    CONTROL_FAILED: _ControlOutcome.ValueType  # 2
+    """The measurement cannot be trusted: CANNOT_TELL."""
+    CONTROL_NOT_RUN: _ControlOutcome.ValueType  # 3
+    """It did not run, or could show nothing."""
+
+class ControlOutcome(_ControlOutcome, metaclass=_ControlOutcomeEnumTypeWrapper):
+    """What came of a control."""
+
+CONTROL_OUTCOME_UNSPECIFIED: ControlOutcome.ValueType  # 0
+CONTROL_PASSED: ControlOutcome.ValueType  # 1
+"""Nothing is wrong."""
+CONTROL_FAILED: ControlOutcome.ValueType  # 2
+"""The measurement cannot be trusted: CANNOT_TELL."""
+CONTROL_NOT_RUN: ControlOutcome.ValueType  # 3
+"""It did not run, or could show nothing."""
+global___ControlOutcome = ControlOutcome
+
 class PrivacyVerdict(google.protobuf.message.Message):
     """The decision of one gate about one model."""
 
@@ -64,8 +91,11 @@ class PrivacyVerdict(google.protobuf.message.Message):
     METRICS_URI_FIELD_NUMBER: builtins.int
     QUALITY_BLESSED_FIELD_NUMBER: builtins.int
     BLESSED_WITH_WARNING_FIELD_NUMBER: builtins.int
+    CONTROLS_FIELD_NUMBER: builtins.int
+    BASELINE_FIELD_NUMBER: builtins.int
+    SLICE_FINDINGS_FIELD_NUMBER: builtins.int
     schema_version: builtins.int
-    """Version of this message's meaning. 1."""
+    """Version of this message's meaning. 2."""
     package_version: builtins.str
     """Version of the package that judged."""
     outcome: global___Outcome.ValueType
@@ -91,6 +121,17 @@ class PrivacyVerdict(google.protobuf.message.Message):
     """The Evaluator's blessing, where one was given."""
     blessed_with_warning: builtins.bool
     """True where the model is blessed although the verdict is CANNOT_TELL."""
+    @property
+    def controls(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ControlFinding]:
+        """What came of each control."""
+    @property
+    def baseline(self) -> global___Baseline:
+        """What the thresholds on the change were held against; unset where there was no
+        baseline.
+        """
+    @property
+    def slice_findings(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Finding]:
+        """Every slice held against every threshold on slices, judged ones first."""
     def __init__(
         self,
         *,
@@ -105,12 +146,69 @@ class PrivacyVerdict(google.protobuf.message.Message):
         metrics_uri: builtins.str = ...,
         quality_blessed: builtins.bool | None = ...,
         blessed_with_warning: builtins.bool = ...,
+        controls: collections.abc.Iterable[global___ControlFinding] | None = ...,
+        baseline: global___Baseline | None = ...,
+        slice_findings: collections.abc.Iterable[global___Finding] | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing_extensions.Literal["_quality_blessed", b"_quality_blessed", "quality_blessed", b"quality_blessed", "thresholds", b"thresholds"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing_extensions.Literal["_quality_blessed", b"_quality_blessed", "blessed", b"blessed", "blessed_with_warning", b"blessed_with_warning", "findings", b"findings", "metrics_uri", b"metrics_uri", "model_uri", b"model_uri", "outcome", b"outcome", "package_version", b"package_version", "quality_blessed", b"quality_blessed", "reasons", b"reasons", "schema_version", b"schema_version", "thresholds", b"thresholds"]) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["_quality_blessed", b"_quality_blessed", "baseline", b"baseline", "quality_blessed", b"quality_blessed", "thresholds", b"thresholds"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["_quality_blessed", b"_quality_blessed", "baseline", b"baseline", "blessed", b"blessed", "blessed_with_warning", b"blessed_with_warning", "controls", b"controls", "findings", b"findings", "metrics_uri", b"metrics_uri", "model_uri", b"model_uri", "outcome", b"outcome", "package_version", b"package_version", "quality_blessed", b"quality_blessed", "reasons", b"reasons", "schema_version", b"schema_version", "slice_findings", b"slice_findings", "thresholds", b"thresholds"]) -> None: ...
     def WhichOneof(self, oneof_group: typing_extensions.Literal["_quality_blessed", b"_quality_blessed"]) -> typing_extensions.Literal["quality_blessed"] | None: ...
 
 global___PrivacyVerdict = PrivacyVerdict
+
+class ControlFinding(google.protobuf.message.Message):
+    """What came of one control."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CONTROL_FIELD_NUMBER: builtins.int
+    OUTCOME_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    REQUIRED_FIELD_NUMBER: builtins.int
+    control: tfx_privacy.proto.privacy_config_pb2.Control.ValueType
+    outcome: global___ControlOutcome.ValueType
+    reason: builtins.str
+    """In one or two sentences."""
+    required: builtins.bool
+    """Whether the thresholds require it."""
+    def __init__(
+        self,
+        *,
+        control: tfx_privacy.proto.privacy_config_pb2.Control.ValueType = ...,
+        outcome: global___ControlOutcome.ValueType = ...,
+        reason: builtins.str = ...,
+        required: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing_extensions.Literal["control", b"control", "outcome", b"outcome", "reason", b"reason", "required", b"required"]) -> None: ...
+
+global___ControlFinding = ControlFinding
+
+class Baseline(google.protobuf.message.Message):
+    """The measurement that a change is counted from."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    METRICS_URI_FIELD_NUMBER: builtins.int
+    MODEL_URI_FIELD_NUMBER: builtins.int
+    SHARED_RECORDS_FIELD_NUMBER: builtins.int
+    metrics_uri: builtins.str
+    model_uri: builtins.str
+    @property
+    def shared_records(self) -> tfx_privacy.proto.privacy_results_pb2.SideCounts:
+        """Judged records that both measurements have; 0 where their record risk was not
+        given, and intervals are unpaired.
+        """
+    def __init__(
+        self,
+        *,
+        metrics_uri: builtins.str = ...,
+        model_uri: builtins.str = ...,
+        shared_records: tfx_privacy.proto.privacy_results_pb2.SideCounts | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["shared_records", b"shared_records"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["metrics_uri", b"metrics_uri", "model_uri", b"model_uri", "shared_records", b"shared_records"]) -> None: ...
+
+global___Baseline = Baseline
 
 class Finding(google.protobuf.message.Message):
     """What was found about one threshold."""
@@ -125,6 +223,14 @@ class Finding(google.protobuf.message.Message):
     RECORDS_TO_DECIDE_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
     INTERVAL_TOO_WIDE_FIELD_NUMBER: builtins.int
+    SLICE_FIELD_NUMBER: builtins.int
+    SLICES_JUDGED_FIELD_NUMBER: builtins.int
+    SLICES_TOO_SMALL_FIELD_NUMBER: builtins.int
+    TOO_SMALL_FIELD_NUMBER: builtins.int
+    SMALLEST_BLOCKED_FIELD_NUMBER: builtins.int
+    CANNOT_FIRE_FIELD_NUMBER: builtins.int
+    BASELINE_VALUE_FIELD_NUMBER: builtins.int
+    SKIPPED_FIELD_NUMBER: builtins.int
     @property
     def threshold(self) -> tfx_privacy.proto.privacy_thresholds_pb2.PrivacyThreshold:
         """The threshold."""
@@ -155,6 +261,31 @@ class Finding(google.protobuf.message.Message):
     """True where CANNOT_TELL comes from an interval that is too wide and from
     nothing else.
     """
+    @property
+    def slice(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[tfx_privacy.proto.privacy_results_pb2.SliceKey]:
+        """The slice it is about: for a threshold on slices, the one that decides. Empty
+        for the whole.
+        """
+    slices_judged: builtins.int
+    """For a threshold on slices: how many were judged, and how many are too small."""
+    slices_too_small: builtins.int
+    too_small: builtins.bool
+    """True for a slice that is too small to judge. Its outcome is CANNOT_TELL, and
+    it decides nothing.
+    """
+    smallest_blocked: builtins.float
+    """The smallest value that would have blocked with 80% power; infinite where none
+    would. Where it exceeds what the metric can reach the threshold cannot fire.
+    """
+    cannot_fire: builtins.bool
+    """True where no outcome of so many records could block."""
+    @property
+    def baseline_value(self) -> tfx_privacy.proto.privacy_results_pb2.MeasuredValue:
+        """For a threshold on the change: the baseline's value. `value` is the difference."""
+    skipped: builtins.bool
+    """True for a threshold on the change that was skipped for want of a baseline.
+    Its outcome is CANNOT_TELL, and it decides nothing.
+    """
     def __init__(
         self,
         *,
@@ -166,8 +297,16 @@ class Finding(google.protobuf.message.Message):
         records_to_decide: builtins.int = ...,
         reason: builtins.str = ...,
         interval_too_wide: builtins.bool = ...,
+        slice: collections.abc.Iterable[tfx_privacy.proto.privacy_results_pb2.SliceKey] | None = ...,
+        slices_judged: builtins.int = ...,
+        slices_too_small: builtins.int = ...,
+        too_small: builtins.bool = ...,
+        smallest_blocked: builtins.float = ...,
+        cannot_fire: builtins.bool = ...,
+        baseline_value: tfx_privacy.proto.privacy_results_pb2.MeasuredValue | None = ...,
+        skipped: builtins.bool = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing_extensions.Literal["threshold", b"threshold", "value", b"value"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing_extensions.Literal["attack", b"attack", "interval_too_wide", b"interval_too_wide", "outcome", b"outcome", "p_value", b"p_value", "reason", b"reason", "records_to_decide", b"records_to_decide", "threshold", b"threshold", "value", b"value"]) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["baseline_value", b"baseline_value", "threshold", b"threshold", "value", b"value"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["attack", b"attack", "baseline_value", b"baseline_value", "cannot_fire", b"cannot_fire", "interval_too_wide", b"interval_too_wide", "outcome", b"outcome", "p_value", b"p_value", "reason", b"reason", "records_to_decide", b"records_to_decide", "skipped", b"skipped", "slice", b"slice", "slices_judged", b"slices_judged", "slices_too_small", b"slices_too_small", "smallest_blocked", b"smallest_blocked", "threshold", b"threshold", "too_small", b"too_small", "value", b"value"]) -> None: ...
 
 global___Finding = Finding

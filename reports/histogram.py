@@ -55,15 +55,15 @@ def histogram(counts: ScoreCounts, edges: ScoreEdges) -> Histogram:
     bars = int(np.clip(fewest // _FEWEST_A_BAR, 2, _BARS))
     weight = (counts.members / counts.n_members + counts.nonmembers / counts.n_nonmembers) / 2
     share_below = np.concatenate([[0.0], np.cumsum(weight)])
-    cuts = _cuts(share_below, edges.threshold_bin, bars)
+    cuts = _cuts(share_below, edges.thresholds.member, bars)
     bounds = np.concatenate([[0], cuts])
     return Histogram(
         starts=edges.edges[cuts - 1],
         members=np.add.reduceat(counts.members, bounds),
         nonmembers=np.add.reduceat(counts.nonmembers, bounds),
         threshold_bar=(
-            int(np.searchsorted(bounds, edges.threshold_bin))
-            if share_below[edges.threshold_bin] > 0
+            int(np.searchsorted(bounds, edges.thresholds.member))
+            if share_below[edges.thresholds.member] > 0
             else 0
         ),
     )

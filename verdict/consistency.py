@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 
@@ -13,7 +14,7 @@ from tfx_privacy.metrics.measure import measure_attack
 from tfx_privacy.metrics.registry import metric_from_spec, metric_title
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _TOLERANCE = 1e-9
 
 
@@ -63,11 +64,12 @@ def _check_counts(place: str, counts: ScoreCounts, edges: ScoreEdges | None) -> 
             raise ValueError(f"counts of {place}: found a negative number of {side}")
     if not np.isfinite(edges.edges).all() or (np.diff(edges.edges) <= 0).any():
         raise ValueError(f"edges of {place}: expected ascending numbers")
-    if not 0 <= edges.threshold_bin <= edges.bins:
-        raise ValueError(
-            f"edges of {place}: found threshold_bin {edges.threshold_bin}, "
-            f"expected 0 to {edges.bins}"
-        )
+    for name, found in dataclasses.asdict(edges.thresholds).items():
+        if not 0 <= found <= edges.bins:
+            raise ValueError(
+                f"edges of {place}: found threshold {name!r} at bin {found}, "
+                f"expected 0 to {edges.bins}"
+            )
 
 
 def _check_listed(results: results_pb2.PrivacyResults, evidence: Evidence) -> None:

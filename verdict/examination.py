@@ -90,8 +90,8 @@ def _judge(
             return f"there are no {side} records to judge the attack '{name}' by"
     if any(has_nan(listed.value) for listed in attack.metrics if listed.metric == metric.spec()):
         return f"the results of the attack '{name}' are no number"
-    interval = metric.measure(counts, edges.threshold_bin, PASS_ALPHA)
+    interval = metric.measure(counts, edges.thresholds, PASS_ALPHA)
     if any(math.isnan(number) for number in dataclasses.astuple(interval)):
         return f"the counts of the attack '{name}' give no number"
-    p_value = p_value_above(metric, counts, edges.threshold_bin, limit)
+    p_value = p_value_above(metric, counts, edges.thresholds, limit)
     return JudgedAttack(name, counts, interval, p_value)

@@ -23,7 +23,7 @@ from tfx_privacy.verdict.holm import holm_rejected
 from tfx_privacy.verdict.limits import resolve_thresholds
 from tfx_privacy.verdict.records_to_decide import NOT_DECIDABLE, records_to_decide
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # A false BLOCK happens in at most 5% of verdicts: half of that is for claims about
 # the whole (metrics and attacks), half for claims about slices.
 WHOLE_FAMILY_LEVEL = 0.025

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from tfx_privacy.metrics.counts import ScoreCounts
+from tfx_privacy.metrics.counts import ScoreCounts, Thresholds
 from tfx_privacy.metrics.metric import Metric
 
 # Below this a p-value is not told apart from this; no family is so large.
@@ -13,7 +13,9 @@ _LARGEST_ALPHA = 0.4999
 _STEPS = 20
 
 
-def p_value_above(metric: Metric, counts: ScoreCounts, threshold_bin: int, limit: float) -> float:
+def p_value_above(
+    metric: Metric, counts: ScoreCounts, thresholds: Thresholds, limit: float
+) -> float:
     """The smallest one-sided level at which the metric's lower bound exceeds the limit.
 
     That is the p-value of "the metric is at most the limit", by inverting the
@@ -22,7 +24,7 @@ def p_value_above(metric: Metric, counts: ScoreCounts, threshold_bin: int, limit
     Args:
       metric: What is limited.
       counts: JUDGE rows, at least one a side.
-      threshold_bin: The attack's threshold, chosen on FIT rows.
+      thresholds: Where the attack decides, chosen on FIT rows.
       limit: The largest value allowed.
 
     Returns:
@@ -33,7 +35,7 @@ def p_value_above(metric: Metric, counts: ScoreCounts, threshold_bin: int, limit
     """
 
     def exceeds(alpha: float) -> bool:
-        return metric.measure(counts, threshold_bin, alpha).lower > limit
+        return metric.measure(counts, thresholds, alpha).lower > limit
 
     if not exceeds(_LARGEST_ALPHA):
         return 1.0

@@ -56,7 +56,7 @@ def test_a_verdict_on_disk_says_what_it_is_of(measured: Measured, tmp_path: Path
     verdict = json.loads((tmp_path / "verdict.json").read_text())
     assert verdict["outcome"] == "BLOCK"
     assert verdict["metrics_uri"] == directory
-    assert verdict["schema_version"] == 1
+    assert verdict["schema_version"] == 2
     assert "BLOCK" in (tmp_path / "report.html").read_text()
     binary = verdict_pb2.PrivacyVerdict.FromString((tmp_path / "verdict.binpb").read_bytes())
     assert list(binary.reasons) == verdict["reasons"]

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from tfx_privacy.metrics.advantage import Advantage, max_in_sample
-from tfx_privacy.metrics.counts import ScoreCounts
+from tfx_privacy.metrics.counts import ScoreCounts, Thresholds
 
 BINARY = ScoreCounts(members=np.array([40, 60]), nonmembers=np.array([70, 30]))
 
@@ -21,7 +21,7 @@ def _exact(count: int, total: int) -> tuple[float, float]:
 
 def test_one_threshold_by_the_formula() -> None:
     # TPR 60/100, FPR 30/100; SciPy's exact intervals, combined by hand.
-    interval = Advantage().measure(BINARY, 1, 0.025)
+    interval = Advantage().measure(BINARY, Thresholds.all_at(1), 0.025)
     tpr_low, tpr_high = _exact(60, 100)
     fpr_low, fpr_high = _exact(30, 100)
     assert interval.estimate == pytest.approx(0.3)
@@ -36,7 +36,7 @@ def test_upper_bound_allows_for_the_best_threshold_of_the_population() -> None:
     # In sample the best threshold is the trivial one, since TPR < FPR at the other; the bound has
     # to reach as far as the other's own.
     counts = ScoreCounts(members=np.array([52, 48]), nonmembers=np.array([48, 52]))
-    interval = Advantage().measure(counts, 1, 0.025)
+    interval = Advantage().measure(counts, Thresholds.all_at(1), 0.025)
     _, tpr_high = _exact(48, 100)
     fpr_low, _ = _exact(52, 100)
     assert max_in_sample(counts) == 0.0
@@ -69,4 +69,4 @@ def test_max_in_sample_is_biased_as_documented() -> None:
 
 def test_threshold_outside_the_bins_is_named() -> None:
     with pytest.raises(ValueError, match="threshold_bin: found 3, expected 0 to 2"):
-        Advantage().measure(BINARY, 3, 0.025)
+        Advantage().measure(BINARY, Thresholds.all_at(3), 0.025)

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tfx_privacy.metrics.auc import Auc, auc, delong_variance, effective_size, wilson
-from tfx_privacy.metrics.counts import ScoreCounts
+from tfx_privacy.metrics.counts import ScoreCounts, Thresholds
 
 # Ratings of 109 computed tomography images by one reader, from "definitely normal" to "definitely
 # abnormal": Hanley and McNeil 1982, Radiology 143, table I. (51 abnormal, 58 normal.)
@@ -67,7 +67,9 @@ def test_effective_size_by_hand() -> None:
 
 
 def test_no_zero_width_where_all_scores_are_equal() -> None:
-    interval = Auc().measure(ScoreCounts(np.array([0, 100]), np.array([0, 50])), 1, 0.025)
+    interval = Auc().measure(
+        ScoreCounts(np.array([0, 100]), np.array([0, 50])), Thresholds.all_at(1), 0.025
+    )
     assert interval.estimate == 0.5
     assert interval.lower < 0.45
     assert interval.upper > 0.55
@@ -75,13 +77,15 @@ def test_no_zero_width_where_all_scores_are_equal() -> None:
 
 def test_no_zero_width_where_sides_are_separated() -> None:
     counts = ScoreCounts(np.array([0, 100]), np.array([100, 0]))
-    interval = Auc().measure(counts, 1, 0.025)
+    interval = Auc().measure(counts, Thresholds.all_at(1), 0.025)
     assert interval.estimate == interval.upper == 1.0
     assert 0.95 < interval.lower < 0.99
 
 
 def test_one_record_a_side_says_next_to_nothing() -> None:
-    interval = Auc().measure(ScoreCounts(np.array([0, 1]), np.array([1, 0])), 1, 0.025)
+    interval = Auc().measure(
+        ScoreCounts(np.array([0, 1]), np.array([1, 0])), Thresholds.all_at(1), 0.025
+    )
     # Wilson's interval of one success in one toss: 1 / (1 + 1.96^2) = .207.
     assert interval.lower == pytest.approx(0.2065, abs=1e-4)
     assert interval.upper == 1.0
@@ -89,8 +93,8 @@ def test_one_record_a_side_says_next_to_nothing() -> None:
 
 def test_swapping_sides_mirrors_the_interval() -> None:
     mirrored = ScoreCounts(HANLEY_MCNEIL.nonmembers, HANLEY_MCNEIL.members)
-    there = Auc().measure(HANLEY_MCNEIL, 1, 0.025)
-    back = Auc().measure(mirrored, 1, 0.025)
+    there = Auc().measure(HANLEY_MCNEIL, Thresholds.all_at(1), 0.025)
+    back = Auc().measure(mirrored, Thresholds.all_at(1), 0.025)
     assert back.estimate == pytest.approx(1 - there.estimate)
     assert back.lower == pytest.approx(1 - there.upper)
     assert back.upper == pytest.approx(1 - there.lower)

@@ -7,9 +7,9 @@ import pytest
 
 from tfx_privacy.metrics.auc import Auc
 from tfx_privacy.metrics.best_attack import best_of_attacks, measure_best, select_best_attack
-from tfx_privacy.metrics.counts import WHOLE, Evidence, ScoreCounts, ScoreEdges
+from tfx_privacy.metrics.counts import WHOLE, Evidence, ScoreCounts, ScoreEdges, Thresholds
 
-EDGES = ScoreEdges(np.array([0.5]), threshold_bin=1)
+EDGES = ScoreEdges(np.array([0.5]), Thresholds.all_at(1))
 WEAK = ScoreCounts(np.array([500, 500]), np.array([510, 490]))
 STRONG = ScoreCounts(np.array([300, 700]), np.array([700, 300]))
 
@@ -25,20 +25,24 @@ def test_the_first_of_equals() -> None:
 def test_bounds_are_of_the_largest_over_the_attacks() -> None:
     counts = {"weak": WEAK, "strong": STRONG}
     interval = best_of_attacks(Auc(), counts, dict.fromkeys(counts, EDGES), "strong", 0.025)
-    assert interval.estimate == Auc().measure(STRONG, 1, 0.025).estimate
-    assert interval.lower == Auc().measure(STRONG, 1, 0.0125).lower
-    assert interval.upper == Auc().measure(STRONG, 1, 0.025).upper
+    assert interval.estimate == Auc().measure(STRONG, Thresholds.all_at(1), 0.025).estimate
+    assert interval.lower == Auc().measure(STRONG, Thresholds.all_at(1), 0.0125).lower
+    assert interval.upper == Auc().measure(STRONG, Thresholds.all_at(1), 0.025).upper
 
 
 def test_an_estimate_below_what_another_attack_has_proved_is_raised() -> None:
     counts = {"weak": WEAK, "strong": STRONG}
     interval = best_of_attacks(Auc(), counts, dict.fromkeys(counts, EDGES), "weak", 0.025)
-    assert interval.estimate == interval.lower == Auc().measure(STRONG, 1, 0.0125).lower
+    assert (
+        interval.estimate
+        == interval.lower
+        == Auc().measure(STRONG, Thresholds.all_at(1), 0.0125).lower
+    )
 
 
 def test_a_single_attack_is_its_own_best() -> None:
     interval = best_of_attacks(Auc(), {"a": WEAK}, {"a": EDGES}, "a", 0.025)
-    assert interval == Auc().measure(WEAK, 1, 0.025)
+    assert interval == Auc().measure(WEAK, Thresholds.all_at(1), 0.025)
 
 
 def test_misses_of_eight_attacks_without_a_leak() -> None:
@@ -54,7 +58,9 @@ def test_misses_of_eight_attacks_without_a_leak() -> None:
         }
         edges = dict.fromkeys(names, EDGES)
         missed += best_of_attacks(Auc(), counts, edges, names[0], 0.025).lower > 0.5
-        naive += max(Auc().measure(c, 1, 0.025).lower for c in counts.values()) > 0.5
+        naive += (
+            max(Auc().measure(c, Thresholds.all_at(1), 0.025).lower for c in counts.values()) > 0.5
+        )
     assert missed <= 20  # binomial(400, .025): 21 or more has probability .0013
     assert naive > 25
 

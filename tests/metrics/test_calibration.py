@@ -18,7 +18,7 @@ from scipy import stats
 
 from tfx_privacy.metrics.advantage import Advantage
 from tfx_privacy.metrics.auc import Auc
-from tfx_privacy.metrics.counts import ScoreCounts
+from tfx_privacy.metrics.counts import ScoreCounts, Thresholds
 from tfx_privacy.metrics.interval import Interval
 from tfx_privacy.metrics.metric import Metric
 from tfx_privacy.metrics.precision import Precision
@@ -115,7 +115,7 @@ def _misses(metric: Metric, name: str) -> tuple[int, int]:
     }
     below = above = 0
     for counts, threshold_bin in _draws(name):
-        interval = metric.measure(counts, threshold_bin, ALPHA)
+        interval = metric.measure(counts, Thresholds.all_at(threshold_bin), ALPHA)
         below += truths[threshold_bin] < interval.lower - 1e-9
         above += truths[threshold_bin] > interval.upper + 1e-9
     return below, above
@@ -140,8 +140,8 @@ class Narrowed(Metric):
 
     metric: Metric
 
-    def measure(self, counts: ScoreCounts, threshold_bin: int, alpha: float) -> Interval:
-        whole = self.metric.measure(counts, threshold_bin, alpha)
+    def measure(self, counts: ScoreCounts, thresholds: Thresholds, alpha: float) -> Interval:
+        whole = self.metric.measure(counts, thresholds, alpha)
         return Interval(
             whole.estimate,
             (whole.estimate + whole.lower) / 2,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tfx_privacy.metrics.counts import ScoreCounts, ScoreEdges
+from tfx_privacy.metrics.counts import ScoreCounts, ScoreEdges, Thresholds
 from tfx_privacy.metrics.edges import MAX_BINS, bin_scores, choose_edges, count_bins, count_scores
 from tfx_privacy.metrics.resolution import resolution
 from tfx_privacy.metrics.tpr_at_fpr import TprAtFpr
@@ -20,12 +20,12 @@ def _normal_scores(
 
 
 def test_bins_are_closed_below() -> None:
-    edges = ScoreEdges(np.array([0.0, 1.0]), threshold_bin=1)
+    edges = ScoreEdges(np.array([0.0, 1.0]), Thresholds.all_at(1))
     assert bin_scores(np.array([-0.5, 0.0, 0.5, 1.0, 9.0]), edges).tolist() == [0, 1, 1, 2, 2]
 
 
 def test_counts_by_hand() -> None:
-    edges = ScoreEdges(np.array([0.0, 1.0]), threshold_bin=1)
+    edges = ScoreEdges(np.array([0.0, 1.0]), Thresholds.all_at(1))
     scores = np.array([-0.5, 0.0, 0.5, 1.0, 9.0])
     member = np.array([True, False, True, True, False])
     counts = count_scores(scores, member, edges)
@@ -39,13 +39,13 @@ def test_few_values_each_have_a_bin() -> None:
     edges = choose_edges(scores, member)
     assert edges.edges.tolist() == [0.0, 0.5, 1.0]
     # At 1.0: TPR 2/3, FPR 1/3. At 0.5: 2/3 and 2/3.
-    assert edges.threshold_bin == 3
+    assert edges.thresholds.member == 3
 
 
 def test_all_equal_scores() -> None:
     edges = choose_edges(np.full(10, 2.5), np.arange(10) < 4)
     assert edges.edges.tolist() == [2.5]
-    assert edges.threshold_bin == 1
+    assert edges.thresholds.member == 1
     assert count_scores(np.full(3, 2.5), np.array([True, True, False]), edges).members.tolist() == [
         0,
         2,
@@ -66,7 +66,7 @@ def test_tails_are_resolved() -> None:
     assert resolution(counts) < 1e-3
     for rate in (0.1, 0.01, 0.001):
         truth = stats.norm.cdf(stats.norm.ppf(rate) + 0.36)
-        interval = TprAtFpr(rate).measure(counts, edges.threshold_bin, 0.001)
+        interval = TprAtFpr(rate).measure(counts, edges.thresholds.member, 0.001)
         assert interval.lower < truth < interval.upper
 
 
@@ -92,7 +92,7 @@ def test_threshold_maximises_the_gain_on_the_given_rows() -> None:
     scores, member = _normal_scores(rng, 20_000, 20_000, 1.0)
     edges = choose_edges(scores, member)
     # Between two unit normals half way is best.
-    assert edges.edges[edges.threshold_bin - 1] == pytest.approx(0.5, abs=0.15)
+    assert edges.edges[edges.thresholds.member - 1] == pytest.approx(0.5, abs=0.15)
 
 
 def test_order_of_rows_is_irrelevant() -> None:
@@ -101,7 +101,7 @@ def test_order_of_rows_is_irrelevant() -> None:
     order = rng.permutation(5000)
     there, back = choose_edges(scores, member), choose_edges(scores[order], member[order])
     assert there.edges.tolist() == back.edges.tolist()
-    assert there.threshold_bin == back.threshold_bin
+    assert there.thresholds == back.thresholds
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])

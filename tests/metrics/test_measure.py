@@ -9,12 +9,12 @@ import pytest
 
 from tfx_privacy.metrics.advantage import max_in_sample
 from tfx_privacy.metrics.auc import Auc
-from tfx_privacy.metrics.counts import ScoreCounts, ScoreEdges
+from tfx_privacy.metrics.counts import ScoreCounts, ScoreEdges, Thresholds
 from tfx_privacy.metrics.measure import measure_attack
 from tfx_privacy.metrics.registry import DEFAULT_METRICS
 from tfx_privacy.metrics.resolution import resolution
 
-EDGES = ScoreEdges(np.array([-1.0, 2.0]), threshold_bin=2)
+EDGES = ScoreEdges(np.array([-1.0, 2.0]), Thresholds.all_at(2))
 COUNTS = ScoreCounts(np.array([10, 40, 50]), np.array([20, 30, 10]))
 
 
@@ -25,7 +25,7 @@ def test_every_metric_in_order_with_the_rows_behind_it() -> None:
     assert result.resolution == resolution(COUNTS)
     assert [value.metric for value in result.metrics] == [m.spec() for m in DEFAULT_METRICS]
     for value, metric in zip(result.metrics, DEFAULT_METRICS, strict=True):
-        interval = metric.measure(COUNTS, 2, (1 - 0.9) / 2)
+        interval = metric.measure(COUNTS, Thresholds.all_at(2), (1 - 0.9) / 2)
         assert (value.value.estimate, value.value.lower, value.value.upper) == (
             interval.estimate,
             interval.lower,
@@ -46,8 +46,8 @@ def test_an_empty_side_has_no_metrics() -> None:
 
 
 def test_thresholds_beyond_the_edges_are_infinite() -> None:
-    everyone = ScoreEdges(EDGES.edges, threshold_bin=0)
-    nobody = ScoreEdges(EDGES.edges, threshold_bin=3)
+    everyone = ScoreEdges(EDGES.edges, Thresholds.all_at(0))
+    nobody = ScoreEdges(EDGES.edges, Thresholds.all_at(3))
     assert measure_attack("a", COUNTS, everyone, [], 0.95).threshold == -math.inf
     assert measure_attack("a", COUNTS, nobody, [], 0.95).threshold == math.inf
 

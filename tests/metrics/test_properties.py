@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tfx_privacy.metrics.auc import auc
-from tfx_privacy.metrics.counts import ScoreCounts, ScoreEdges
+from tfx_privacy.metrics.counts import ScoreCounts, ScoreEdges, Thresholds
 from tfx_privacy.metrics.edges import count_scores
 from tfx_privacy.metrics.metric import Metric
 from tfx_privacy.metrics.registry import DEFAULT_METRICS, metric_key
@@ -40,7 +40,7 @@ def test_merging_is_associative_and_commutative(
 
 @given(st.lists(st.tuples(st.floats(-5, 5), st.booleans()), min_size=1), st.randoms())
 def test_order_of_rows_is_irrelevant(rows: list[tuple[float, bool]], random: object) -> None:
-    edges = ScoreEdges(np.array([-2.0, 0.0, 0.5, 3.0]), threshold_bin=2)
+    edges = ScoreEdges(np.array([-2.0, 0.0, 0.5, 3.0]), Thresholds.all_at(2))
     shuffled = list(rows)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     there, back = (
@@ -61,7 +61,7 @@ def test_swapping_sides_mirrors_the_auc(counts: ScoreCounts) -> None:
 def test_estimates_lie_between_their_bounds(
     metric: Metric, counts: ScoreCounts, threshold_bin: int, alpha: float
 ) -> None:
-    interval = metric.measure(counts, threshold_bin, alpha)
+    interval = metric.measure(counts, Thresholds.all_at(threshold_bin), alpha)
     assert 0.0 <= interval.lower <= interval.estimate <= interval.upper <= 1.0
     assert interval.lower < interval.upper
 
@@ -76,7 +76,9 @@ def test_estimates_lie_between_their_bounds(
 def test_a_smaller_error_widens_the_interval(
     metric: Metric, counts: ScoreCounts, threshold_bin: int, alphas: list[float]
 ) -> None:
-    wide, narrow = (metric.measure(counts, threshold_bin, alpha) for alpha in alphas)
+    wide, narrow = (
+        metric.measure(counts, Thresholds.all_at(threshold_bin), alpha) for alpha in alphas
+    )
     assert wide.lower <= narrow.lower + 1e-12
     assert wide.upper >= narrow.upper - 1e-12
     assert wide.estimate == narrow.estimate
@@ -93,4 +95,4 @@ def test_an_error_that_no_interval_has_is_named(metric: Metric, alpha: float) ->
 @pytest.mark.parametrize("metric", DEFAULT_METRICS, ids=metric_key)
 def test_an_empty_side_is_named(metric: Metric) -> None:
     with pytest.raises(ValueError, match="found 0 members and 3 non-members"):
-        metric.measure(ScoreCounts(np.array([0, 0]), np.array([2, 1])), 1, 0.025)
+        metric.measure(ScoreCounts(np.array([0, 0]), np.array([2, 1])), Thresholds.all_at(1), 0.025)

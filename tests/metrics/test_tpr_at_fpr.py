@@ -9,14 +9,14 @@ import pytest
 from scipy import stats
 
 from tfx_privacy.metrics import tpr_at_fpr
-from tfx_privacy.metrics.counts import ScoreCounts
+from tfx_privacy.metrics.counts import ScoreCounts, Thresholds
 from tfx_privacy.metrics.tpr_at_fpr import TprAtFpr
 
 
 def test_estimate_is_the_curve_at_the_rate() -> None:
     counts = ScoreCounts(np.array([50, 30, 20]), np.array([80, 15, 5]))
     # Points (.05, .2) and (.2, .5): at .1 a third of the way.
-    assert TprAtFpr(0.1).measure(counts, 0, 0.025).estimate == pytest.approx(0.3)
+    assert TprAtFpr(0.1).measure(counts, Thresholds.all_at(0), 0.025).estimate == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize("n", [1, 5, 100, 3333])
@@ -44,7 +44,7 @@ def test_distance_keeps_the_error_at_the_worst_bend(tangent: float) -> None:
 
 def test_without_members_above_the_lower_bound_is_zero() -> None:
     counts = ScoreCounts(np.array([100, 0]), np.array([99, 1]))
-    interval = TprAtFpr(0.01).measure(counts, 1, 0.025)
+    interval = TprAtFpr(0.01).measure(counts, Thresholds.all_at(1), 0.025)
     assert interval.lower == interval.estimate == 0.0
     # No more certain than with the threshold known: Clopper-Pearson of 0 of 100.
     assert interval.upper > 1 - 0.025 ** (1 / 100)
@@ -53,7 +53,7 @@ def test_without_members_above_the_lower_bound_is_zero() -> None:
 def test_rates_below_one_record_are_not_known() -> None:
     # 100 non-members cannot tell a rate of .001: the threshold may be below some of them.
     counts = ScoreCounts(np.array([40, 60]), np.array([100, 0]))
-    interval = TprAtFpr(0.001).measure(counts, 1, 0.025)
+    interval = TprAtFpr(0.001).measure(counts, Thresholds.all_at(1), 0.025)
     assert interval.estimate == pytest.approx(0.6, abs=0.01)
     assert interval.lower == 0.0
 
@@ -62,7 +62,7 @@ def test_many_records_approach_the_sum_of_squares() -> None:
     # A million a side, a straight curve: sqrt of the two variances, f (1 - f) / n each.
     size = 1_000_000
     even = np.full(100, size // 100)
-    interval = TprAtFpr(0.1).measure(ScoreCounts(even, even), 0, 0.025)
+    interval = TprAtFpr(0.1).measure(ScoreCounts(even, even), Thresholds.all_at(0), 0.025)
     expected = 1.96 * math.sqrt(2 * 0.1 * 0.9 / size)
     assert 1.0 < (interval.upper - interval.estimate) / expected < 1.05
     assert 1.0 < (interval.estimate - interval.lower) / expected < 1.05

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tfx_privacy.metrics.counts import ScoreCounts, ScoreEdges
+from tfx_privacy.metrics.counts import ScoreCounts, ScoreEdges, Thresholds
 from tfx_privacy.reports.histogram import histogram
 
 
@@ -14,7 +14,7 @@ def _counts(members, nonmembers):
 
 
 def _edges(number, threshold_bin):
-    return ScoreEdges(np.arange(1, number + 1, dtype=np.float64), threshold_bin)
+    return ScoreEdges(np.arange(1, number + 1, dtype=np.float64), Thresholds.all_at(threshold_bin))
 
 
 def test_bins_of_equal_weight_stay_as_they_are():

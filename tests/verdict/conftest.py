@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 from tfx_privacy.metrics.best_attack import measure_best
-from tfx_privacy.metrics.counts import WHOLE, Evidence, ScoreCounts, ScoreEdges, SliceKey
+from tfx_privacy.metrics.counts import (
+    WHOLE,
+    Evidence,
+    ScoreCounts,
+    ScoreEdges,
+    SliceKey,
+    Thresholds,
+)
 from tfx_privacy.metrics.measure import measure_attack
 from tfx_privacy.metrics.metric import Metric
 from tfx_privacy.metrics.registry import DEFAULT_METRICS
@@ -52,7 +59,9 @@ class Measurements:
     ) -> Measurement:
         """A measurement of several attacks; each slice has the same counts for all."""
         edges = {
-            name: ScoreEdges(np.linspace(0, 1, len(c.members) + 1)[1:-1], len(c.members) // 2)
+            name: ScoreEdges(
+                np.linspace(0, 1, len(c.members) + 1)[1:-1], Thresholds.all_at(len(c.members) // 2)
+            )
             for name, c in counts.items()
         }
         slices = slices or {}
@@ -62,7 +71,7 @@ class Measurements:
             | {(name, key): c for name in counts for key, c in slices.items()},
         )
         results = results_pb2.PrivacyResults(
-            schema_version=1,
+            schema_version=2,
             model=results_pb2.TargetModel(uri="/models/1"),
             config=config_pb2.PrivacyConfig(attacks=list(counts)),
             best_attack=next(iter(counts), ""),

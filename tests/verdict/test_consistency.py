@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from google.protobuf import json_format
 
-from tfx_privacy.metrics.counts import WHOLE, Evidence, ScoreCounts, ScoreEdges
+from tfx_privacy.metrics.counts import WHOLE, Evidence, ScoreCounts, ScoreEdges, Thresholds
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.verdict.consistency import check_consistent
 
@@ -60,7 +60,7 @@ def _set(path: str, value: object) -> Callable[[results_pb2.PrivacyResults], Non
         (_set("slices.0.attacks.1.metrics.0.value.upper", 0.5), "'b' in slice label=3: found 0.5"),
         (_set("best_attack", "c"), "best attack: found 'c', expected one of a, b"),
         (_set("best_of_attacks.0.value.upper", 0.5), "upper of AUC of the best attack: found 0.5"),
-        (_set("schema_version", 2), "found schema version 2, expected 1"),
+        (_set("schema_version", 1), "found schema version 1, expected 2"),
         (lambda results: results.attacks.pop(), "found counts of b, but no results of theirs"),
         (lambda results: results.attacks.append(results.attacks[0]), "listed twice among a, b, a"),
         (lambda results: results.config.attacks.append("c"), "found c asked for by the config"),
@@ -96,7 +96,7 @@ def test_attacks_that_could_not_run_are_accounted_for(measured) -> None:
 
 
 def test_results_of_no_attack_are_consistent_where_all_were_skipped() -> None:
-    results = results_pb2.PrivacyResults(schema_version=1)
+    results = results_pb2.PrivacyResults(schema_version=2)
     results.config.attacks.append("a")
     nothing = Evidence(edges={}, counts={})
     with pytest.raises(ValueError, match="found a asked for by the configuration"):
@@ -128,8 +128,11 @@ def test_counts_without_meaning_are_named(
 def test_edges_without_meaning_are_named(measured) -> None:
     edges = measured.evidence.edges["a"]
     for broken, message in (
-        (ScoreEdges(edges.edges[::-1], 3), "edges of 'a': expected ascending numbers"),
-        (ScoreEdges(edges.edges, 65), "found threshold_bin 65, expected 0 to 64"),
+        (
+            ScoreEdges(edges.edges[::-1], Thresholds.all_at(3)),
+            "edges of 'a': expected ascending numbers",
+        ),
+        (ScoreEdges(edges.edges, Thresholds.all_at(65)), "found threshold 'member' at bin 65"),
     ):
         evidence = dataclasses.replace(
             measured.evidence, edges={**measured.evidence.edges, "a": broken}

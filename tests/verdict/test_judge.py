@@ -10,7 +10,7 @@ from google.protobuf import text_format
 from scipy import stats
 
 from tfx_privacy.metrics.auc import Auc
-from tfx_privacy.metrics.counts import WHOLE, Evidence, ScoreCounts, ScoreEdges
+from tfx_privacy.metrics.counts import WHOLE, Evidence, ScoreCounts, ScoreEdges, Thresholds
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
 from tfx_privacy.proto import privacy_verdict_pb2 as verdict_pb2
@@ -292,7 +292,7 @@ def test_privacy_comes_first_where_both_refuse(measurements) -> None:
 
 
 def _empty_run() -> tuple[results_pb2.PrivacyResults, Evidence]:
-    results = results_pb2.PrivacyResults(schema_version=1)
+    results = results_pb2.PrivacyResults(schema_version=2)
     results.skipped_attacks.add(name="loss", reason="needs label, which the signals do not have")
     return results, Evidence(edges={}, counts={})
 
@@ -408,10 +408,10 @@ def test_a_limit_equal_to_the_truth_seldom_blocks_or_passes(measurements) -> Non
         """
     )
     rng = np.random.default_rng(17)
-    edges = ScoreEdges(np.array([1.0, 2.0, 3.0]), threshold_bin=3)
+    edges = ScoreEdges(np.array([1.0, 2.0, 3.0]), Thresholds.all_at(3))
     runs, blocks, passes = 300, 0, np.zeros(2)
     for _ in range(runs):
-        results = results_pb2.PrivacyResults(schema_version=1, best_attack="a")
+        results = results_pb2.PrivacyResults(schema_version=2, best_attack="a")
         results.records.judge.members = results.records.read.members = 1000
         results.records.judge.nonmembers = results.records.read.nonmembers = 500
         counts = {}

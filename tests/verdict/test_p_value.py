@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from tfx_privacy.metrics.auc import Auc, effective_size
-from tfx_privacy.metrics.counts import ScoreCounts
+from tfx_privacy.metrics.counts import ScoreCounts, Thresholds
 from tfx_privacy.metrics.metric import Metric
 from tfx_privacy.metrics.registry import DEFAULT_METRICS, metric_key
 from tfx_privacy.verdict.p_value import SMALLEST, p_value_above
@@ -25,9 +25,9 @@ def test_auc_is_the_score_test() -> None:
 @pytest.mark.parametrize("metric", DEFAULT_METRICS, ids=metric_key)
 def test_is_the_level_at_which_the_lower_bound_meets_the_limit(metric: Metric) -> None:
     counts = ScoreCounts(LEAK.members * 1000, LEAK.nonmembers * 1000)
-    limit = metric.measure(counts, 1, 0.07).lower
+    limit = metric.measure(counts, Thresholds.all_at(1), 0.07).lower
     assert limit > 0
-    found = p_value_above(metric, counts, 1, limit)
+    found = p_value_above(metric, counts, Thresholds.all_at(1), limit)
     assert metric.measure(counts, 1, found).lower > limit
     assert metric.measure(counts, 1, 0.9999 * found).lower <= limit
     # The lower bound of TPR at an FPR goes in steps, so the level may lie a little above.
