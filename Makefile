@@ -62,6 +62,10 @@ bazel: setup  ## build //:tfx_privacy and //components and run the metrics tests
 bench: setup  ## the side-by-side measurements, by hand and long
 	$(BIN)/python benchmarks/against_tfma.py
 	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/evidence_cost.py
+	$(BIN)/python benchmarks/calibration.py --runs 1000 --refit-runs 0
+	$(BIN)/python benchmarks/verdicts.py --runs 100 --default-runs 50 --real-runs 5
+	$(BIN)/python benchmarks/controls.py --runs 500 --real-runs 3
 
 clean:  ## remove what was built (.venv and demo/ stay)
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

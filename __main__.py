@@ -166,12 +166,39 @@ def measure_command(members: str, nonmembers: str, config_file: str | None, outp
     help="The SavedModel's directory; metrics of another model are refused.",
 )
 @click.option(
+    "--baseline",
+    type=_directory,
+    help="The metrics of another model, which changes are counted from.",
+)
+@click.option(
+    "--record-risk",
+    type=_directory,
+    help="The record risk of the metrics, for a narrower, paired interval of the change. "
+    "Default: what lies beside them.",
+)
+@click.option(
+    "--baseline-record-risk",
+    type=_directory,
+    help="The record risk of the baseline. Default: what lies beside its metrics.",
+)
+@click.option(
     "--output", required=True, type=click.Path(), help="Where verdict.json and report.html go."
 )
-def gate_command(metrics: str, thresholds_file: str | None, model: str | None, output: str) -> None:
+def gate_command(
+    metrics: str,
+    thresholds_file: str | None,
+    model: str | None,
+    baseline: str | None,
+    record_risk: str | None,
+    baseline_record_risk: str | None,
+    output: str,
+) -> None:
     """Judges metrics by thresholds: exit code 0 blessed, 10 BLOCK, 11 CANNOT_TELL."""
+    if baseline is None and (record_risk or baseline_record_risk):
+        raise click.UsageError("record risk is for a change, and there is no --baseline")
     with _progress() as progress:
         with _importing(progress) as clock:
+            from tfx_privacy.evaluation.baseline import BaselinePaths
             from tfx_privacy.evaluation.gate import forget_verdict, judge_metrics, write_verdict
             from tfx_privacy.evaluation.metrics_directory import REPORT_FILE
             from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
@@ -183,7 +210,18 @@ def gate_command(metrics: str, thresholds_file: str | None, model: str | None, o
         if thresholds_file:
             thresholds = _read(thresholds_file, thresholds_pb2.PrivacyThresholds)
         with clock.stage("judge"):
-            judged = judge_metrics(metrics, thresholds, os.path.abspath(model) if model else None)
+            before = None
+            if baseline is not None:
+                pair = _record_risk_of_both(metrics, record_risk, baseline, baseline_record_risk)
+                record_risk, baseline_record_risk = pair
+                before = BaselinePaths(baseline, baseline_record_risk)
+            judged = judge_metrics(
+                metrics,
+                thresholds,
+                model_uri=os.path.abspath(model) if model else None,
+                baseline=before,
+                record_risk_dir=record_risk,
+            )
         with clock.stage("report"):
             write_verdict(judged, output)
     click.echo(verdict_table(judged.verdict))
@@ -216,10 +254,78 @@ def report_command(metrics: str, output: str) -> None:
     click.echo(f"report: {path}")
 
 
+@main.command("canaries")
+@click.option(
+    "--examples",
+    "examples",
+    required=True,
+    multiple=True,
+    metavar="GLOB",
+    help="TFRecord files of tf.Examples, gzip or not; repeatable.",
+)
+@click.option("--count", required=True, type=int, help="How many canaries; some hundreds tell.")
+@click.option(
+    "--seed", required=True, type=click.IntRange(min=0), help="Of choice and coins; any number."
+)
+@click.option(
+    "--label-key",
+    help="Exchange this feature among the canaries, so that they have wrong labels, which "
+    "are memorised rather than learnt. Default: labels stay as they are.",
+)
+@click.option("--output", required=True, type=click.Path(), help="A new folder for the canaries.")
+def canaries_command(
+    examples: tuple[str, ...], count: int, seed: int, label_key: str | None, output: str
+) -> None:
+    """Makes canaries for the metric canary_epsilon.
+
+    A fair coin for each canary decides whether it goes to OUTPUT/included, which is to
+    be added to the training data, or to OUTPUT/held_out, which the model must never
+    see. Canaries that come from the training data have to be taken OUT of the rest of
+    it, all of them, or every one is trained on. OUTPUT/canaries.json says how to go on.
+    """
+    from tfx_privacy.signals.canaries import DESCRIPTION_FILE, make_canaries
+
+    made = make_canaries(examples, count, seed, output, label_key)
+    relabelled = f", {made.relabelled} with a wrong label" if label_key else ""
+    click.echo(f"canaries: {made.included} included, {made.held_out} held out{relabelled}")
+    click.echo(f"how to go on: {os.path.join(output, DESCRIPTION_FILE)}")
+
+
 def _read(path: str, message_type: type[_M]) -> _M:
     from tfx_privacy.evaluation.message_files import read_message
 
     return read_message(path, message_type)
+
+
+def _record_risk_of_both(
+    metrics: str, record_risk: str | None, baseline: str, baseline_record_risk: str | None
+) -> tuple[str | None, str | None]:
+    """The tables to pair: those asked for, or those at hand if they can be paired."""
+    from tfx_privacy.evaluation.baseline import why_unpaired
+    from tfx_privacy.evaluation.output_directory import record_risk_beside
+    from tfx_privacy.signals.errors import InputError
+
+    asked = record_risk is not None or baseline_record_risk is not None
+    ours = record_risk or record_risk_beside(metrics)
+    theirs = baseline_record_risk or record_risk_beside(baseline)
+    if asked:
+        for option, directory, found in (
+            ("--record-risk", metrics, ours),
+            ("--baseline-record-risk", baseline, theirs),
+        ):
+            if found is None:
+                raise InputError(
+                    f"there is no record risk beside the metrics at {directory}, and a paired "
+                    f"interval needs that of both; expected {option}"
+                )
+        return ours, theirs
+    if ours is None or theirs is None:
+        return None, None
+    why = why_unpaired(metrics, baseline)
+    if why is not None:
+        click.echo(f"intervals of the change are unpaired: {why}", err=True)
+        return None, None
+    return ours, theirs
 
 
 def _splits(examples: Sequence[str], spec: config_pb2.SplitSpec) -> list[ExampleSplit]:
@@ -292,7 +398,7 @@ def _tell(content: PrivacyMetricsContent, output: str) -> None:
     from tfx_privacy.evaluation.metrics_directory import REPORT_FILE
     from tfx_privacy.reports.terminal import results_table
 
-    click.echo(results_table(content.results))
+    click.echo(results_table(content.results, content.evidence))
     click.echo(f"report: {os.path.join(output, REPORT_FILE)}")
 
 

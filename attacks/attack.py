@@ -35,13 +35,16 @@ class Attack(abc.ABC):
     name: ClassVar[str]
     # One sentence for reports: what the attacker does.
     description: ClassVar[str]
-    # The columns of the signals table it reads: of "logits", "loss", "label".
+    # The columns of the signals table it reads: of "logits", "loss", "label", "inputs".
     needs: ClassVar[frozenset[str]]
     # The tasks it is defined for.
     tasks: ClassVar[frozenset[config_pb2.Task.ValueType]]
     # Whether `fit` learns from members and non-members. Scores of the rows it
     # learned from are then optimistic.
     is_trained: ClassVar[bool]
+    # Whether rows that the model answers more surely than any other get the highest
+    # scores: what the positive control plants is seen by such an attack alone.
+    sees_planted: ClassVar[bool] = True
 
     @abc.abstractmethod
     def fit(self, signals: Signals, seed: int) -> FittedAttack:

@@ -18,7 +18,7 @@ def in_blocks(
 ) -> NDArray[np.float64]:
     """function(signals), for a function whose result for a row depends on that row alone.
 
-    The function sees blocks of rows, without units, weights and slices.
+    The function sees blocks of rows, without units, weights, slices and inputs.
     """
     starts = range(0, len(signals), _BLOCK_ROWS) if len(signals) else [0]
     return np.concatenate([function(_block(signals, start)) for start in starts])
@@ -36,4 +36,5 @@ def _block(signals: Signals, start: int) -> Signals:
         units=None,
         weight=None,
         slices={},
+        inputs={},
     )

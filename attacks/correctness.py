@@ -32,6 +32,9 @@ class Correctness(ThresholdAttack):
         {config_pb2.BINARY, config_pb2.MULTICLASS}
     )
 
+    # Right is right, however sure.
+    sees_planted: ClassVar[bool] = False
+
     def formula(self, signals: Signals) -> NDArray[np.float64]:
         """1.0 where the prediction is right, else 0.0, [n]."""
         predicted = class_logits(signals).argmax(axis=1)

@@ -28,7 +28,10 @@ class PrivacySignals(Artifact):
 
 
 class RecordRisk(Artifact):
-    """Each record's scores by each attack, by id. Personal data."""
+    """Each record's scores by each attack, by id. Personal data.
+
+    Custom properties: `model_uri`, and `metrics_uri` of the metrics of the same run.
+    """
 
     TYPE_NAME = "tfx_privacy.RecordRisk"
 
@@ -37,7 +40,8 @@ class PrivacyVerdict(Artifact):
     """The gate's decision: `verdict.json`, `report.html`.
 
     Custom properties: `outcome` ("PASS", "BLOCK", "CANNOT_TELL"), `blessed` (0 or
-    1), `reason`, `model_uri`, `metrics_uri`.
+    1), `reason`, `model_uri`, `metrics_uri`, and `baseline_uri` where a baseline's
+    metrics were given.
     """
 
     TYPE_NAME = "tfx_privacy.PrivacyVerdict"

@@ -11,12 +11,20 @@ import apache_beam as beam
 
 from tfx_privacy.attacks.attack import Attack
 from tfx_privacy.attacks.registry import resolve_attacks
+from tfx_privacy.evaluation.controls import (
+    MIN_ROWS_A_SIDE,
+    FittedBlindBaseline,
+    fit_blind_baseline,
+    run_on_halved_nonmembers,
+)
 from tfx_privacy.evaluation.metrics_directory import (
     BINARY_FILE,
+    CONTROLS_FILE,
     COUNTS_FILE,
     EDGES_FILE,
     JSON_FILE,
     REPORT_FILE,
+    SLICES_FILE,
     PrivacyMetricsContent,
     write_metrics,
 )
@@ -92,8 +100,12 @@ def attack_table(
             )
         with clock.stage("fit"):
             fitted = _fit(selection, config)
+        with clock.stage("controls"):
+            blind = fit_blind_baseline(selection, config)
+            halved = run_on_halved_nonmembers(fitted.attacks, selection, config)
         with clock.stage("score"):
-            evidence = _score(fitted, table, config, outputs, new_pipeline)
+            scored = _score(fitted, blind, table, config, outputs, new_pipeline)
+            evidence = dataclasses.replace(scored, controls={**scored.controls, **halved.runs})
         with clock.stage("evidence"):
             model.identity = table.identity.in_words()
             results = assemble_results(
@@ -103,6 +115,8 @@ def attack_table(
                 evidence=evidence,
                 best_attack=fitted.chosen.best_attack,
                 skipped=fitted.skipped,
+                blind=blind,
+                halved=halved,
             )
         remove_folder(outputs.scratch)
         if not config.keep_signals:
@@ -140,14 +154,15 @@ def _remove_record_risk(folder: str) -> None:
 
 
 def _remove_metrics(folder: str) -> None:
-    written = (BINARY_FILE, JSON_FILE, REPORT_FILE, COUNTS_FILE, EDGES_FILE)
-    remove(join(folder, name) for name in written)
+    evidence = (EDGES_FILE, COUNTS_FILE, SLICES_FILE, CONTROLS_FILE)
+    remove(join(folder, name) for name in (BINARY_FILE, JSON_FILE, REPORT_FILE, *evidence))
 
 
 @dataclasses.dataclass(frozen=True)
 class _Fitted:
     """Attacks fitted on FIT, the same fitted on JUDGE for per-record risk, and choices."""
 
+    attacks: tuple[Attack, ...]
     on_fit: FittedSuite
     on_judge: FittedSuite
     chosen: ChosenOnFit
@@ -160,6 +175,7 @@ def _fit(selection: Selection, config: config_pb2.PrivacyConfig) -> _Fitted:
     attacks, too_few = _with_enough_rows(attacks, selection)
     on_fit = fit_suite(attacks, selection.fit, config.seed)
     return _Fitted(
+        attacks=attacks,
         on_fit=on_fit,
         on_judge=fit_suite(attacks, selection.judge_sample, config.seed),
         chosen=choose_on_fit(attacks, on_fit, selection.fit, config.seed),
@@ -167,17 +183,14 @@ def _fit(selection: Selection, config: config_pb2.PrivacyConfig) -> _Fitted:
     )
 
 
-# A trained attack is also fitted on each half of FIT, so a side needs a few rows.
-_MIN_ROWS_TRAINED = 10
-
-
 def _with_enough_rows(
     attacks: tuple[Attack, ...], selection: Selection
 ) -> tuple[tuple[Attack, ...], dict[str, str]]:
+    # A trained attack is also fitted on each half of FIT, so a side needs a few rows.
     fewest = min(_fewest(selection.fit), _fewest(selection.judge_sample))
     able, reasons = [], {}
     for attack in attacks:
-        needed = _MIN_ROWS_TRAINED if attack.is_trained else 1
+        needed = MIN_ROWS_A_SIDE if attack.is_trained else 1
         if fewest >= needed:
             able.append(attack)
         else:
@@ -201,6 +214,7 @@ def _sides(signals: Signals) -> str:
 
 def _score(
     fitted: _Fitted,
+    blind: FittedBlindBaseline,
     table: TableDescription,
     config: config_pb2.PrivacyConfig,
     outputs: Outputs,
@@ -213,7 +227,9 @@ def _score(
         seed=config.seed,
         on_fit=fitted.on_fit,
         on_judge=fitted.on_judge,
+        blind=blind.suite,
         edges=fitted.chosen.edges,
+        blind_edges=blind.edges,
         slicing_specs=config.slicing_specs,
     )
     return score(plan, table, outputs.scratch, new_pipeline)

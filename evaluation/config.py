@@ -33,6 +33,8 @@ def resolve_config(config: config_pb2.PrivacyConfig) -> config_pb2.PrivacyConfig
     _resolve_attacks(resolved)
     _resolve_metrics(resolved)
     _resolve_sizes(resolved.sample_sizes)
+    _check_inputs(resolved.inputs)
+    _check_skipped_controls(resolved.skip_controls)
     if not resolved.HasField("confidence"):
         resolved.confidence = DEFAULT_CONFIDENCE
     if not 0 < resolved.confidence < 1:
@@ -61,6 +63,12 @@ def slice_features(config: config_pb2.PrivacyConfig) -> tuple[str, ...]:
         for feature in (*spec.feature_keys, *spec.feature_values)
     }
     return tuple(sorted(named))
+
+
+def recorded_inputs(config: config_pb2.PrivacyConfig) -> config_pb2.InputSpec | None:
+    """Which inputs go into the signals table; None where nobody would read them."""
+    is_read = config_pb2.BLIND_BASELINE not in config.skip_controls
+    return config.inputs if is_read or config.inputs.feature_keys else None
 
 
 def _resolve_model(spec: config_pb2.ModelSpec) -> None:
@@ -136,6 +144,40 @@ def _resolve_sizes(sizes: config_pb2.SampleSizes) -> None:
         if value < 0:
             raise InputError(f"sample_sizes.{field} is {value}; expected a positive number of rows")
         setattr(sizes, field, value or default)
+
+
+def _check_inputs(inputs: config_pb2.InputSpec) -> None:
+    fields = (
+        ("feature_keys", inputs.feature_keys),
+        ("excluded_feature_keys", inputs.excluded_feature_keys),
+    )
+    for field, names in fields:
+        if "" in names:
+            raise InputError(f"inputs.{field} has an empty name; expected the names of features")
+        repeated = _repeated(names)
+        if repeated:
+            raise InputError(
+                f"inputs.{field} names {repeated!r} more than once; expected each feature once"
+            )
+    both = sorted(set(inputs.feature_keys) & set(inputs.excluded_feature_keys))
+    if both:
+        raise InputError(
+            f"inputs names {both[0]!r} in feature_keys and in excluded_feature_keys; "
+            "expected it in one of them"
+        )
+
+
+def _check_skipped_controls(controls: Sequence[config_pb2.Control.ValueType]) -> None:
+    known = set(config_pb2.Control.values()) - {config_pb2.CONTROL_UNSPECIFIED}
+    for index, control in enumerate(controls):
+        if control not in known:
+            names = ", ".join(config_pb2.Control.Name(number) for number in sorted(known))
+            raise InputError(f"skip_controls[{index}] is {control}; expected one of {names}")
+    repeated = _repeated([config_pb2.Control.Name(control) for control in controls])
+    if repeated:
+        raise InputError(
+            f"skip_controls names {repeated} more than once; expected each control once"
+        )
 
 
 def _repeated(values: Sequence[str]) -> str:

@@ -9,7 +9,12 @@ import apache_beam as beam
 
 from tfx_privacy.evaluation.attack_table import Outputs, attack_table
 from tfx_privacy.evaluation.clear_errors import clear_errors
-from tfx_privacy.evaluation.config import require_label_key, resolve_config, slice_features
+from tfx_privacy.evaluation.config import (
+    recorded_inputs,
+    require_label_key,
+    resolve_config,
+    slice_features,
+)
 from tfx_privacy.evaluation.metrics_directory import PrivacyMetricsContent
 from tfx_privacy.evaluation.stages import Listener, StageClock, log_stage
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
@@ -92,6 +97,7 @@ def _observe_options(config: config_pb2.PrivacyConfig) -> ObserveOptions:
         slice_features=slice_features(config),
         label_vocabulary=tuple(config.model_spec.label_vocabulary),
         example_weight_key=config.model_spec.example_weight_key,
+        inputs=recorded_inputs(config),
     )
 
 

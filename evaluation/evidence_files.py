@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tfx_privacy.metrics.counts import ScoreCounts, ScoreEdges, SliceKey, Thresholds
+from tfx_privacy.metrics.counts import ControlRun, ScoreCounts, ScoreEdges, SliceKey, Thresholds
 from tfx_privacy.signals.errors import InputError
 from tfx_privacy.signals.files import read_bytes, write_bytes_whole
 
@@ -34,14 +34,26 @@ _COUNTS_SCHEMA = pa.schema(
         pa.field("nonmembers", pa.list_(pa.int64()), nullable=False),
     ]
 )
+_SLICES_SCHEMA = pa.schema(
+    [
+        pa.field("slice", pa.string(), nullable=False),
+        pa.field("members", pa.int64(), nullable=False),
+        pa.field("nonmembers", pa.int64(), nullable=False),
+    ]
+)
+# One row has all that there is of an attack in a run: a run's edges are its own.
+_CONTROLS_SCHEMA = pa.schema(
+    [
+        pa.field("run", pa.string(), nullable=False),
+        *_EDGES_SCHEMA,
+        *(_COUNTS_SCHEMA.field(side) for side in ("members", "nonmembers")),
+    ]
+)
 
 
 def write_edges(edges: Mapping[str, ScoreEdges], path: str) -> None:
     """Writes each attack's edges and threshold."""
-    rows = [
-        {"attack": attack, "edges": cut.edges, **dataclasses.asdict(cut.thresholds)}
-        for attack, cut in edges.items()
-    ]
+    rows = [_edges_row(attack, cut) for attack, cut in edges.items()]
     _write(pa.Table.from_pylist(rows, schema=_EDGES_SCHEMA), path)
 
 
@@ -52,12 +64,7 @@ def read_edges(path: str) -> dict[str, ScoreEdges]:
       InputError: If the file is missing or something else.
     """
     table = _read(path, _EDGES_SCHEMA)
-    attacks, edges = table["attack"].to_pylist(), _lists(table["edges"])
-    thresholds = table.select(_THRESHOLDS).to_pylist()
-    return {
-        attack: ScoreEdges(cut, Thresholds(**bins))
-        for attack, cut, bins in zip(attacks, edges, thresholds, strict=True)
-    }
+    return dict(zip(table["attack"].to_pylist(), _edges(table), strict=True))
 
 
 def write_counts(counts: Mapping[tuple[str, SliceKey], ScoreCounts], path: str) -> None:
@@ -65,7 +72,7 @@ def write_counts(counts: Mapping[tuple[str, SliceKey], ScoreCounts], path: str) 
     rows = [
         {
             "attack": attack,
-            "slice": json.dumps(key, ensure_ascii=False),
+            "slice": _slice_text(key),
             "members": counts[attack, key].members,
             "nonmembers": counts[attack, key].nonmembers,
         }
@@ -84,8 +91,78 @@ def read_counts(path: str) -> dict[tuple[str, SliceKey], ScoreCounts]:
     keys = zip(
         table["attack"].to_pylist(), map(_slice_key, table["slice"].to_pylist()), strict=True
     )
+    return dict(zip(keys, _score_counts(table), strict=True))
+
+
+def write_slice_rows(rows: Mapping[SliceKey, tuple[int, int]], path: str) -> None:
+    """Writes how many members and non-members the splits have in each slice, sorted."""
+    table = [
+        {"slice": _slice_text(key), "members": rows[key][0], "nonmembers": rows[key][1]}
+        for key in sorted(rows)
+    ]
+    _write(pa.Table.from_pylist(table, schema=_SLICES_SCHEMA), path)
+
+
+def read_slice_rows(path: str) -> dict[SliceKey, tuple[int, int]]:
+    """Reads what `write_slice_rows` wrote.
+
+    Raises:
+      InputError: If the file is missing or something else.
+    """
+    rows = _read(path, _SLICES_SCHEMA).to_pylist()
+    return {_slice_key(row["slice"]): (row["members"], row["nonmembers"]) for row in rows}
+
+
+def write_controls(controls: Mapping[str, ControlRun], path: str) -> None:
+    """Writes edges and counts of each attack in each run."""
+    rows = [
+        {
+            "run": name,
+            **_edges_row(attack, run.edges[attack]),
+            "members": counts.members,
+            "nonmembers": counts.nonmembers,
+        }
+        for name, run in controls.items()
+        for attack, counts in run.counts.items()
+    ]
+    _write(pa.Table.from_pylist(rows, schema=_CONTROLS_SCHEMA), path)
+
+
+def read_controls(path: str) -> dict[str, ControlRun]:
+    """Reads what `write_controls` wrote.
+
+    Raises:
+      InputError: If the file is missing or something else.
+    """
+    table = _read(path, _CONTROLS_SCHEMA)
+    names = zip(table["run"].to_pylist(), table["attack"].to_pylist(), strict=True)
+    edges: dict[str, dict[str, ScoreEdges]] = {}
+    counts: dict[str, dict[str, ScoreCounts]] = {}
+    for (run, attack), cut, counted in zip(names, _edges(table), _score_counts(table), strict=True):
+        edges.setdefault(run, {})[attack] = cut
+        counts.setdefault(run, {})[attack] = counted
+    return {run: ControlRun(edges[run], counts[run]) for run in edges}
+
+
+def _edges_row(attack: str, cut: ScoreEdges) -> dict[str, object]:
+    return {"attack": attack, "edges": cut.edges, **dataclasses.asdict(cut.thresholds)}
+
+
+def _edges(table: pa.Table) -> list[ScoreEdges]:
+    thresholds = table.select(_THRESHOLDS).to_pylist()
+    return [
+        ScoreEdges(cut, Thresholds(**bins))
+        for cut, bins in zip(_lists(table["edges"]), thresholds, strict=True)
+    ]
+
+
+def _score_counts(table: pa.Table) -> list[ScoreCounts]:
     sides = zip(_lists(table["members"]), _lists(table["nonmembers"]), strict=True)
-    return {key: ScoreCounts(*counts) for key, counts in zip(keys, sides, strict=True)}
+    return [ScoreCounts(members, nonmembers) for members, nonmembers in sides]
+
+
+def _slice_text(key: SliceKey) -> str:
+    return json.dumps(key, ensure_ascii=False)
 
 
 def _slice_key(text: str) -> SliceKey:

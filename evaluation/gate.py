@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from tfx_privacy.evaluation.baseline import BaselinePaths, read_baseline
 from tfx_privacy.evaluation.message_files import message_to_json
 from tfx_privacy.evaluation.metrics_directory import BINARY_FILE as METRICS_FILE
 from tfx_privacy.evaluation.metrics_directory import PrivacyMetricsContent, read_metrics
@@ -34,6 +35,8 @@ def judge_metrics(
     thresholds: thresholds_pb2.PrivacyThresholds,
     model_uri: str | None = None,
     quality_blessed: bool | None = None,
+    baseline: BaselinePaths | None = None,
+    record_risk_dir: str | None = None,
 ) -> JudgedMetrics:
     """Judges a directory of metrics by thresholds.
 
@@ -43,10 +46,15 @@ def judge_metrics(
       model_uri: The model that is about to be pushed; None where nobody says.
       quality_blessed: The Evaluator's blessing; None where there is none. The model
         is blessed only if this is not False.
+      baseline: The measurement that changes are counted from; None where there is
+        none.
+      record_risk_dir: The record-risk table of the metrics. Where the baseline has one
+        too, intervals of changes are paired.
 
     Raises:
-      InputError: If the metrics cannot be read, contradict themselves, or are of
-        another model.
+      InputError: If metrics or baseline cannot be read, the metrics contradict
+        themselves or are of another model, the baseline is of the same one, or the
+        record-risk tables cannot be paired.
     """
     resolved = resolve_gate_thresholds(thresholds)
     metrics = read_metrics(metrics_dir)
@@ -56,8 +64,11 @@ def judge_metrics(
             f"the metrics at {metrics_dir} are of the model at {measured}; "
             f"expected those of {model_uri}"
         )
+    before = None
+    if baseline is not None:
+        before = read_baseline(baseline, metrics, record_risk_dir)
     try:
-        verdict = judge(metrics.results, metrics.evidence, resolved, quality_blessed)
+        verdict = judge(metrics.results, metrics.evidence, resolved, quality_blessed, before)
     except ValueError as error:
         raise InputError(f"the metrics at {metrics_dir} cannot be judged: {error}") from error
     verdict.package_version = __version__

@@ -8,7 +8,12 @@ import apache_beam as beam
 
 from tfx_privacy.evaluation.attack_table import Outputs, attack_table
 from tfx_privacy.evaluation.clear_errors import clear_errors
-from tfx_privacy.evaluation.config import DEFAULT_SIGNATURE, resolve_config, slice_features
+from tfx_privacy.evaluation.config import (
+    DEFAULT_SIGNATURE,
+    recorded_inputs,
+    resolve_config,
+    slice_features,
+)
 from tfx_privacy.evaluation.metrics_directory import PrivacyMetricsContent
 from tfx_privacy.evaluation.stages import Listener, StageClock, log_stage
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
@@ -114,4 +119,5 @@ def _options(config: config_pb2.PrivacyConfig) -> SavedPredictionsOptions:
         label_vocabulary=tuple(config.model_spec.label_vocabulary),
         slice_features=slice_features(config),
         unit_feature=config.identity.unit_feature,
+        inputs=recorded_inputs(config),
     )

@@ -5,6 +5,8 @@ metrics.binpb            the same, as our own nodes read it
 report.html              the page
 evidence/edges.parquet   where each attack's scores were cut into bins
 evidence/counts.parquet  how many rows of each slice fell into each bin
+evidence/slices.parquet  how many rows of the splits are in each slice
+evidence/controls.parquet  edges and counts of the controls' runs
 """
 
 from __future__ import annotations
@@ -14,10 +16,14 @@ import dataclasses
 from google.protobuf.message import DecodeError
 
 from tfx_privacy.evaluation.evidence_files import (
+    read_controls,
     read_counts,
     read_edges,
+    read_slice_rows,
+    write_controls,
     write_counts,
     write_edges,
+    write_slice_rows,
 )
 from tfx_privacy.evaluation.message_files import message_to_json
 from tfx_privacy.metrics.counts import Evidence
@@ -38,6 +44,8 @@ BINARY_FILE = "metrics.binpb"
 REPORT_FILE = "report.html"
 EDGES_FILE = "evidence/edges.parquet"
 COUNTS_FILE = "evidence/counts.parquet"
+SLICES_FILE = "evidence/slices.parquet"
+CONTROLS_FILE = "evidence/controls.parquet"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +60,8 @@ def write_metrics(content: PrivacyMetricsContent, directory: str) -> None:
     """Writes a directory of metrics; `metrics.binpb`, which readers need, comes last."""
     write_edges(content.evidence.edges, join(directory, EDGES_FILE))
     write_counts(content.evidence.counts, join(directory, COUNTS_FILE))
+    write_slice_rows(content.evidence.slice_rows, join(directory, SLICES_FILE))
+    write_controls(content.evidence.controls, join(directory, CONTROLS_FILE))
     page = metrics_page(content.results, content.evidence)
     write_text_whole(join(directory, REPORT_FILE), page)
     write_text_whole(join(directory, JSON_FILE), message_to_json(content.results))
@@ -79,10 +89,13 @@ def read_metrics(directory: str) -> PrivacyMetricsContent:
     if results.schema_version != SCHEMA_VERSION:
         raise InputError(
             f"{path} has schema version {results.schema_version}; expected {SCHEMA_VERSION}: "
-            "it was written by another version of tfx-privacy"
+            "it was written by another version of tfx-privacy. Measure the model again with the "
+            "version at hand, or read these metrics with the one that wrote them"
         )
     evidence = Evidence(
         edges=read_edges(join(directory, EDGES_FILE)),
         counts=read_counts(join(directory, COUNTS_FILE)),
+        slice_rows=read_slice_rows(join(directory, SLICES_FILE)),
+        controls=read_controls(join(directory, CONTROLS_FILE)),
     )
     return PrivacyMetricsContent(results, evidence)

@@ -13,7 +13,7 @@ from pathlib import Path
 from tfx_privacy.evaluation import gate, metrics_directory
 from tfx_privacy.evaluation.attack_table import Outputs
 from tfx_privacy.signals.errors import InputError
-from tfx_privacy.signals.files import is_local
+from tfx_privacy.signals.files import is_local, join, names_in
 
 _SIGNALS = "signals"
 _RECORD_RISK = "record_risk"
@@ -28,10 +28,16 @@ _FILES = (
     gate.JSON_FILE,
 )
 _FOLDERS = {
-    "evidence": ("edges.parquet", "counts.parquet"),
+    "evidence": ("edges.parquet", "counts.parquet", "slices.parquet", "controls.parquet"),
     _SIGNALS: ("table.json", "rows-*.parquet"),
     _RECORD_RISK: ("record_risk-*.parquet",),
 }
+
+
+def record_risk_beside(metrics_dir: str) -> str | None:
+    """The record-risk table that a run left with its metrics; None where there is none."""
+    folder = join(metrics_dir, _RECORD_RISK)
+    return folder if names_in(folder) else None
 
 
 @contextlib.contextmanager

@@ -15,6 +15,8 @@ from tfx_privacy.signals.files import join, open_whole
 from tfx_privacy.signals.table import ids_to_arrow
 
 _SCORE_PREFIX = "score:"
+# The files of a table in its directory.
+FILE_PATTERN = "record_risk-*.parquet"
 
 
 class RecordRiskFile:
@@ -61,6 +63,11 @@ class RecordRiskFile:
         self._writer.write_table(pa.Table.from_arrays(columns, schema=schema))
 
 
+def score_column(attack: str) -> str:
+    """The column of an attack's scores."""
+    return f"{_SCORE_PREFIX}{attack}"
+
+
 def record_risk_schema(attacks: Sequence[str]) -> pa.Schema:
     """The columns of the table."""
     return pa.schema(
@@ -68,6 +75,6 @@ def record_risk_schema(attacks: Sequence[str]) -> pa.Schema:
             pa.field("id", pa.binary(16), nullable=False),
             pa.field("member", pa.bool_(), nullable=False),
             pa.field("part", pa.string(), nullable=False),
-            *(pa.field(f"{_SCORE_PREFIX}{name}", pa.float64(), nullable=False) for name in attacks),
+            *(pa.field(score_column(name), pa.float64(), nullable=False) for name in attacks),
         ]
     )

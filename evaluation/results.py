@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tfx_privacy.evaluation.code_version import code_digest
+from tfx_privacy.evaluation.control_results import control_results
+from tfx_privacy.evaluation.controls import FittedBlindBaseline, HalvedNonmembers
 from tfx_privacy.evaluation.metrics_directory import SCHEMA_VERSION
 from tfx_privacy.metrics.best_attack import measure_best
 from tfx_privacy.metrics.counts import WHOLE, Evidence, SliceKey
@@ -24,6 +26,8 @@ def assemble_results(
     evidence: Evidence,
     best_attack: str,
     skipped: Mapping[str, str],
+    blind: FittedBlindBaseline,
+    halved: HalvedNonmembers,
 ) -> results_pb2.PrivacyResults:
     """Measures every metric of every attack on the whole and on every slice.
 
@@ -34,6 +38,8 @@ def assemble_results(
       evidence: Counts of the JUDGE rows; no attacks where none could run.
       best_attack: The attack that was best on FIT; "" where none could run.
       skipped: Why an attack could not run, by name.
+      blind: The blind baseline before it scored JUDGE rows.
+      halved: The runs on halved non-members.
     """
     metrics = [metric_from_spec(spec) for spec in config.metrics]
     results = results_pb2.PrivacyResults(
@@ -50,17 +56,14 @@ def assemble_results(
         ],
         slices=[
             _slice_result(key, evidence, metrics, config.confidence)
-            for key in _slice_keys(evidence)
+            for key in sorted(evidence.slice_rows)
         ],
+        controls=control_results(evidence, blind, halved, metrics, config.confidence),
     )
     if best_attack:
         best = measure_best(evidence, best_attack, metrics, config.confidence)
         results.best_of_attacks.extend(best)
     return results
-
-
-def _slice_keys(evidence: Evidence) -> list[SliceKey]:
-    return sorted({key for _, key in evidence.counts if key != WHOLE})
 
 
 def _attack_results(
@@ -76,15 +79,21 @@ def _attack_results(
 def _slice_result(
     key: SliceKey, evidence: Evidence, metrics: Sequence[Metric], confidence: float
 ) -> results_pb2.SliceResult:
-    counts = next(
-        evidence.counts[attack, key]
-        for attack in evidence.edges
-        if (attack, key) in evidence.counts
+    judged = next(
+        (
+            (counts.n_members, counts.n_nonmembers)
+            for attack in evidence.edges
+            if (counts := evidence.counts.get((attack, key))) is not None
+        ),
+        (0, 0),
     )
-    judge = results_pb2.SideCounts(members=counts.n_members, nonmembers=counts.n_nonmembers)
+    judge = results_pb2.SideCounts(members=judged[0], nonmembers=judged[1])
     has_both = judge.members > 0 and judge.nonmembers > 0
     return results_pb2.SliceResult(
         key=[results_pb2.SliceKey(feature=feature, value=value) for feature, value in key],
         judge=judge,
         attacks=_attack_results(key, evidence, metrics, confidence) if has_both else [],
+        rows=results_pb2.SideCounts(
+            members=evidence.slice_rows[key][0], nonmembers=evidence.slice_rows[key][1]
+        ),
     )

@@ -15,9 +15,21 @@ from tfx_privacy.evaluation.evidence_files import read_counts, write_counts
 from tfx_privacy.evaluation.record_risk import RecordRiskFile
 from tfx_privacy.evaluation.select import bucket_roles
 from tfx_privacy.evaluation.suite import FittedSuite
-from tfx_privacy.metrics.counts import WHOLE, Evidence, ScoreCounts, ScoreEdges, SliceKey
-from tfx_privacy.metrics.edges import bin_scores, count_bins
-from tfx_privacy.metrics.slicing import FeatureValues, slice_counts, slice_rows
+from tfx_privacy.metrics.counts import (
+    WHOLE,
+    ControlRun,
+    Evidence,
+    ScoreCounts,
+    ScoreEdges,
+    SliceKey,
+)
+from tfx_privacy.metrics.edges import bin_scores, count_bins, count_scores
+from tfx_privacy.metrics.slicing import (
+    FeatureValues,
+    SliceRows,
+    slice_counts,
+    slice_rows,
+)
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.signals.batch import Signals
 from tfx_privacy.signals.files import join, read_bytes, write_bytes_whole
@@ -26,6 +38,11 @@ from tfx_privacy.signals.table import TableDescription
 from tfx_privacy.signals.table_reader import read_bucket, read_description
 
 _Counts = dict[tuple[str, SliceKey], ScoreCounts]
+
+# Stands for an attack where the rows of the splits themselves are counted, in one bin.
+_ROWS = ""
+# What scoring and counting read of the table.
+_COLUMNS = ("label", "logits", "loss", "slices")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,8 +54,11 @@ class ScorePlan:
       record_risk_dir: Where each record's scores go.
       on_fit_path: The suite fitted on FIT rows, which scores JUDGE rows.
       on_judge_path: The suite fitted on JUDGE rows, which scores FIT rows.
+      blind_path: The blind baseline, as a suite that is empty where it does not run.
+        It scores JUDGE rows.
       seed: The seed of FIT and JUDGE.
       edges: Where each attack's scores are cut.
+      blind_edges: Where the blind baseline's are.
       slicing_specs: The slices to count.
     """
 
@@ -46,8 +66,10 @@ class ScorePlan:
     record_risk_dir: str
     on_fit_path: str
     on_judge_path: str
+    blind_path: str
     seed: int
     edges: Mapping[str, ScoreEdges]
+    blind_edges: Mapping[str, ScoreEdges]
     slicing_specs: tuple[config_pb2.SlicingSpec, ...]
 
     @staticmethod
@@ -59,7 +81,9 @@ class ScorePlan:
         seed: int,
         on_fit: FittedSuite,
         on_judge: FittedSuite,
+        blind: FittedSuite,
         edges: Mapping[str, ScoreEdges],
+        blind_edges: Mapping[str, ScoreEdges],
         slicing_specs: Iterable[config_pb2.SlicingSpec],
     ) -> ScorePlan:
         """Leaves the suites where workers can read them."""
@@ -68,12 +92,15 @@ class ScorePlan:
             record_risk_dir=record_risk_dir,
             on_fit_path=join(scratch, "attacks_fitted_on_fit.zip"),
             on_judge_path=join(scratch, "attacks_fitted_on_judge.zip"),
+            blind_path=join(scratch, "blind_baseline.zip"),
             seed=seed,
             edges=edges,
+            blind_edges=blind_edges,
             slicing_specs=tuple(slicing_specs),
         )
         write_bytes_whole(plan.on_fit_path, on_fit.to_bytes())
         write_bytes_whole(plan.on_judge_path, on_judge.to_bytes())
+        write_bytes_whole(plan.blind_path, blind.to_bytes())
         return plan
 
 
@@ -85,9 +112,9 @@ def score(
 ) -> Evidence:
     """Scores every row that is used, in one Beam job over buckets.
 
-    JUDGE rows are counted, by attacks that never saw them. FIT rows are scored by
-    attacks fitted on JUDGE rows, for the record-risk table and nothing else. What
-    leaves the workers is counts.
+    JUDGE rows are counted, by attacks that never saw them, and by the blind baseline.
+    FIT rows are scored by attacks fitted on JUDGE rows, for the record-risk table and
+    nothing else. What leaves the workers is counts.
 
     Args:
       plan: What to score, and how.
@@ -97,7 +124,8 @@ def score(
 
     Returns:
       The counts of the JUDGE rows; of the whole for every attack, and of every
-      slice that has a JUDGE row.
+      slice that has a JUDGE row. The rows of the splits in every slice. Of the
+      controls the blind baseline's counts, where it ran.
     """
     path = join(scratch, "counts.parquet")
     with new_pipeline() as pipeline:
@@ -109,8 +137,26 @@ def score(
             | "One" >> beam.combiners.ToList()
             | "Write" >> beam.Map(lambda counted: write_counts(dict(counted), path))
         )
-    nothing = {(attack, WHOLE): _no_counts(edges) for attack, edges in plan.edges.items()}
-    return Evidence(edges=plan.edges, counts=nothing | read_counts(path))
+    return _evidence(plan, read_counts(path))
+
+
+def _evidence(plan: ScorePlan, counted: _Counts) -> Evidence:
+    edges = {**plan.edges, **plan.blind_edges}
+    counts = {(attack, WHOLE): _no_counts(cut) for attack, cut in edges.items()} | counted
+    runs = {
+        name: ControlRun({name: cut}, {name: counts[name, WHOLE]})
+        for name, cut in plan.blind_edges.items()
+    }
+    return Evidence(
+        edges=plan.edges,
+        counts={place: part for place, part in counts.items() if place[0] in plan.edges},
+        slice_rows={
+            key: (part.n_members, part.n_nonmembers)
+            for (attack, key), part in counts.items()
+            if attack == _ROWS
+        },
+        controls=runs,
+    )
 
 
 def _no_counts(edges: ScoreEdges) -> ScoreCounts:
@@ -133,6 +179,7 @@ class _ScoreBucket(beam.DoFn):
         self._plan = plan
         # Attacks are loaded once a process and used by all its threads.
         self._shared = {role: Shared() for role in (Role.FIT, Role.JUDGE)}
+        self._shared_blind = Shared()
 
     def setup(self) -> None:
         # Read here and not sent along: it names every file of the table.
@@ -142,36 +189,60 @@ class _ScoreBucket(beam.DoFn):
             role: self._shared[role].acquire(_SuiteLoader(path), tag=path)
             for role, path in paths.items()
         }
+        path = self._plan.blind_path
+        self._blind: FittedSuite = self._shared_blind.acquire(_SuiteLoader(path), tag=path)
 
     def process(self, bucket: int) -> Iterator[tuple[tuple[str, SliceKey], ScoreCounts]]:
         plan = self._plan
         roles = bucket_roles(plan.table_dir, self._table, bucket, plan.seed)
+        # Inputs can be wide: they are read where somebody looks at them.
+        columns = (*_COLUMNS, "inputs") if plan.blind_edges else _COLUMNS
         totals: _Counts = {}
         start = 0
         with RecordRiskFile.open(plan.record_risk_dir, bucket, list(plan.edges)) as risk:
-            for batch in read_bucket(plan.table_dir, self._table, bucket):
+            for batch in read_bucket(plan.table_dir, self._table, bucket, columns):
                 batch_roles = roles[start : start + len(batch)]
                 start += len(batch)
+                slices = self._slices(batch)
+                _add(totals, _rows_of_splits(batch, slices))
                 for role, suite in self._suites.items():
-                    rows = batch.take(batch_roles == role)
+                    chosen = batch_roles == role
+                    rows = batch.take(chosen)
                     if not len(rows):
                         continue
                     scores = suite.score(rows)
                     risk.append(rows, role.name, scores)
                     if role == Role.JUDGE:
-                        _add(totals, self._count(rows, scores))
+                        _add(totals, self._count(rows, scores, slices.among(chosen)))
         yield from totals.items()
 
-    def _count(self, rows: Signals, scores: Mapping[str, NDArray[np.float64]]) -> _Counts:
-        features = {name: _feature_values(column) for name, column in rows.slices.items()}
-        slices = slice_rows(self._plan.slicing_specs, features)
+    def _slices(self, batch: Signals) -> SliceRows:
+        features = {name: _feature_values(column) for name, column in batch.slices.items()}
+        return slice_rows(self._plan.slicing_specs, features)
+
+    def _count(
+        self,
+        rows: Signals,
+        scores: Mapping[str, NDArray[np.float64]],
+        slices: SliceRows,
+    ) -> _Counts:
         counts: _Counts = {}
         for attack, edges in self._plan.edges.items():
             bins = bin_scores(scores[attack], edges)
             counts[attack, WHOLE] = count_bins(bins, rows.member, edges.bins)
             for key, of_slice in slice_counts(bins, rows.member, slices, edges.bins).items():
                 counts[attack, key] = of_slice
+        for name, blind_scores in self._blind.score(rows).items():
+            counts[name, WHOLE] = count_scores(
+                blind_scores, rows.member, self._plan.blind_edges[name]
+            )
         return counts
+
+
+def _rows_of_splits(batch: Signals, slices: SliceRows) -> _Counts:
+    in_one_bin = np.zeros(len(batch), np.int64)
+    counted = slice_counts(in_one_bin, batch.member, slices, n_bins=1)
+    return {(_ROWS, key): counts for key, counts in counted.items()}
 
 
 class _SuiteLoader:

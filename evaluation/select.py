@@ -7,7 +7,7 @@ import io
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import apache_beam as beam
 import numpy as np
@@ -23,8 +23,8 @@ from tfx_privacy.signals.files import (
     write_bytes_whole,
     write_text_whole,
 )
-from tfx_privacy.signals.identity import hash_fractions
-from tfx_privacy.signals.partition import Role, assign_roles
+from tfx_privacy.signals.identity import Ids, hash_fractions
+from tfx_privacy.signals.partition import Role, assign_roles, on_both_sides
 from tfx_privacy.signals.table import (
     TableDescription,
     TableLayout,
@@ -32,16 +32,45 @@ from tfx_privacy.signals.table import (
     from_table,
     to_record_batch,
 )
-from tfx_privacy.signals.table_reader import read_bucket, read_description, read_keys
+from tfx_privacy.signals.table_reader import BucketKeys, read_bucket, read_description, read_keys
 
 _SALT = "sample"
+_ON_BOTH_SIDES = "ON_BOTH_SIDES"
 # What attacks read; samples carry no more.
 _SAMPLE_COLUMNS = ("label", "logits", "loss")
+# Inputs may be wide, an image for instance: the sample that carries them is smaller.
+_INPUT_ROWS_PER_SIDE = 20_000
+_INPUT_BYTES_PER_SIDE = 128 << 20
+# Two thirds of 20,000: what of so many non-members is expected to be JUDGE.
+_CONTROL_NONMEMBERS = 13_334
 # The rows of the sample that lie in one bucket are nearly Poisson distributed: a
 # bucket keeps so many standard deviations more than their mean, and some rows for
 # means so small that the distribution is skewed.
 _SPARE_DEVIATIONS = 6
 _SPARE_ROWS = 6
+
+
+@dataclasses.dataclass(frozen=True)
+class SampleSpec:
+    """A sample: of members and of non-members in a role the first by hash.
+
+    Attributes:
+      name: Of its files.
+      role: The rows that it is taken from.
+      members: The most members.
+      nonmembers: The most non-members.
+      has_inputs: Whether rows carry their inputs.
+    """
+
+    name: str
+    role: Role
+    members: int
+    nonmembers: int
+    has_inputs: bool = False
+
+    def cap(self, *, is_member: bool) -> int:
+        """The most rows of a side."""
+        return self.members if is_member else self.nonmembers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,13 +81,13 @@ class SelectionPlan:
       table_dir: The signals table.
       sample_dir: Where samples are left for the machine that fits.
       seed: The seed of FIT, JUDGE and the samples.
-      bucket_rows: Rows of each role and side that a bucket offers to the sample.
+      samples: The samples, by name.
     """
 
     table_dir: str
     sample_dir: str
     seed: int
-    bucket_rows: int
+    samples: Mapping[str, SampleSpec]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,21 +96,30 @@ class Selection:
 
     Attributes:
       records: How many rows are used for what; `fit` is what the sample holds.
-      fit: Rows that attacks are fitted on, sorted by id.
+      fit: Rows that attacks are fitted on, sorted by id; without inputs.
       judge_sample: As many JUDGE rows at most, sorted by id; attacks fitted on
         them score the FIT rows for per-record risk, and serve nothing else.
+      fit_inputs: Of `fit` at most 20,000 rows a side, sorted by id, with their
+        inputs where the table has any; fewer where inputs are wide.
+      control_nonmembers: JUDGE non-members for the controls, at most 13,334,
+        sorted by id; without inputs.
     """
 
     records: results_pb2.Records
     fit: Signals
     judge_sample: Signals
+    fit_inputs: Signals
+    control_nonmembers: Signals
 
 
 def bucket_roles(
     table_dir: str, table: TableDescription, bucket: int, seed: int
 ) -> NDArray[np.int8]:
     """The role of each row of a bucket, in the order in which `read_bucket` gives them."""
-    keys = read_keys(table_dir, table, bucket)
+    return _roles(read_keys(table_dir, table, bucket), table, seed)
+
+
+def _roles(keys: BucketKeys, table: TableDescription, seed: int) -> NDArray[np.int8]:
     return assign_roles(
         keys.ids, keys.units, seed, check_duplicates=table.identity.checks_duplicates
     )
@@ -112,7 +150,7 @@ def select(
         table_dir=table_dir,
         sample_dir=join(scratch, "samples"),
         seed=seed,
-        bucket_rows=_bucket_rows(fit_rows_per_side, table.buckets),
+        samples={spec.name: spec for spec in _samples(table, fit_rows_per_side)},
     )
     with new_pipeline() as pipeline:
         _ = (
@@ -120,7 +158,24 @@ def select(
             | "Buckets" >> beam.Create(range(table.buckets))
             | "Select" >> beam.ParDo(_SelectRows(plan))
         )
-    return _selection(plan, table, fit_rows_per_side)
+    return _selection(plan, table)
+
+
+def _samples(table: TableDescription, fit_rows: int) -> tuple[SampleSpec, ...]:
+    with_inputs = min(fit_rows, _rows_with_inputs(table))
+    return (
+        SampleSpec("fit", Role.FIT, fit_rows, fit_rows),
+        SampleSpec("judge", Role.JUDGE, fit_rows, fit_rows),
+        SampleSpec("fit_inputs", Role.FIT, with_inputs, with_inputs, has_inputs=True),
+        SampleSpec("control", Role.JUDGE, 0, _CONTROL_NONMEMBERS),
+    )
+
+
+def _rows_with_inputs(table: TableDescription) -> int:
+    """As many rows of a side as may carry their inputs, by the mean size of these."""
+    rows = table.members + table.nonmembers
+    fitting = _INPUT_BYTES_PER_SIDE * rows // max(table.input_bytes, 1)
+    return min(_INPUT_ROWS_PER_SIDE, max(fitting, 1))
 
 
 def _bucket_rows(cap: int, buckets: int) -> int:
@@ -129,7 +184,7 @@ def _bucket_rows(cap: int, buckets: int) -> int:
 
 
 class _SelectRows(beam.DoFn):
-    """A bucket's roles, tallied; its part of the samples, left in a file."""
+    """A bucket's roles, tallied; its part of the samples, left in files."""
 
     def __init__(self, plan: SelectionPlan) -> None:
         self._plan = plan
@@ -139,77 +194,87 @@ class _SelectRows(beam.DoFn):
         self._table = read_description(self._plan.table_dir)
 
     def process(self, bucket: int) -> None:
-        plan = self._plan
-        roles = bucket_roles(plan.table_dir, self._table, bucket, plan.seed)
-        tally: Counter[str] = Counter()
-        offers = {
-            role: (_Offer(plan.bucket_rows, plan.seed), _Offer(plan.bucket_rows, plan.seed))
-            for role in (Role.FIT, Role.JUDGE)
-        }
-        start = 0
-        for batch in read_bucket(plan.table_dir, self._table, bucket, _SAMPLE_COLUMNS):
-            batch_roles = roles[start : start + len(batch)]
-            start += len(batch)
-            tally.update(_tally(batch_roles, batch.member))
-            for role, (members, nonmembers) in offers.items():
-                members.add(batch.take((batch_roles == role) & batch.member))
-                nonmembers.add(batch.take((batch_roles == role) & ~batch.member))
+        plan, table = self._plan, self._table
+        keys = read_keys(plan.table_dir, table, bucket)
+        roles = _roles(keys, table, plan.seed)
+        tally = _tally(keys, roles, check_duplicates=table.identity.checks_duplicates)
         write_text_whole(_tally_path(plan.sample_dir, bucket), json.dumps(tally))
-        for role, sides in offers.items():
-            parts = [side.rows for side in sides if side.rows is not None]
-            if parts:
-                sample = _to_bytes(Signals.concatenate(parts), _sample_layout(self._table))
-                write_bytes_whole(_sample_path(plan.sample_dir, bucket, role), sample)
+        if not len(roles):
+            return
+        order = _sample_order(keys.ids, plan.seed)
+        for group in (False, True):
+            specs = [spec for spec in plan.samples.values() if spec.has_inputs == group]
+            self._draw(bucket, specs, _offers(specs, order, roles, keys.member, table.buckets))
+
+    def _draw(
+        self, bucket: int, specs: Sequence[SampleSpec], offers: Mapping[str, NDArray[np.bool_]]
+    ) -> None:
+        """Leaves the rows that a bucket offers to samples of the same columns."""
+        plan, table = self._plan, self._table
+        columns = _columns(specs[0])
+        parts: dict[str, list[Signals]] = {spec.name: [] for spec in specs}
+        start = 0
+        for batch in read_bucket(plan.table_dir, table, bucket, columns):
+            for name, offered in offers.items():
+                parts[name].append(batch.take(offered[start : start + len(batch)]))
+            start += len(batch)
+        for spec in specs:
+            rows = Signals.concatenate(parts[spec.name])
+            content = _to_bytes(rows, _sample_layout(table, spec))
+            write_bytes_whole(_sample_path(plan.sample_dir, bucket, spec), content)
 
 
-class _Offer:
-    """Of the rows added, the first by hash; never many more of them in memory.
-
-    Attributes:
-      rows: The rows, None before any were added.
-    """
-
-    def __init__(self, most: int, seed: int) -> None:
-        self._most = most
-        self._seed = seed
-        self._kept: Signals | None = None
-
-    def add(self, rows: Signals) -> None:
-        self._kept = rows if self._kept is None else Signals.concatenate([self._kept, rows])
-        # Not at every batch: a cut sorts.
-        if len(self._kept) > 2 * self._most:
-            self._kept = self._first(self._kept)
-
-    @property
-    def rows(self) -> Signals | None:
-        return None if self._kept is None else self._first(self._kept)
-
-    def _first(self, rows: Signals) -> Signals:
-        return rows.take(_sample_order(rows, self._seed)[: self._most])
+def _offers(
+    specs: Sequence[SampleSpec],
+    order: NDArray[np.int64],
+    roles: NDArray[np.int8],
+    member: NDArray[np.bool_],
+    buckets: int,
+) -> dict[str, NDArray[np.bool_]]:
+    """Which rows of a bucket may be in each sample, [n] bool: of each side the first by hash."""
+    offers = {}
+    for spec in specs:
+        offered = np.zeros(len(order), np.bool_)
+        for is_member in (True, False):
+            able = (roles == spec.role) & (member == is_member)
+            most = _bucket_rows(spec.cap(is_member=is_member), buckets)
+            offered[order[able[order]][:most]] = True
+        offers[spec.name] = offered
+    return offers
 
 
-def _tally(roles: NDArray[np.int8], member: NDArray[np.bool_]) -> dict[str, int]:
-    return {
-        _tally_key(role, is_member): int(np.count_nonzero((roles == role) & (member == is_member)))
-        for role in Role
-        for is_member in (True, False)
-    }
+def _columns(spec: SampleSpec) -> tuple[str, ...]:
+    return (*_SAMPLE_COLUMNS, "inputs") if spec.has_inputs else _SAMPLE_COLUMNS
 
 
-def _tally_key(role: Role, is_member: bool) -> str:
-    return f"{role.name} {'member' if is_member else 'nonmember'}"
+def _tally(keys: BucketKeys, roles: NDArray[np.int8], *, check_duplicates: bool) -> dict[str, int]:
+    shared = (
+        on_both_sides(keys.ids, keys.member) if check_duplicates else np.zeros_like(keys.member)
+    )
+    tally = {}
+    for is_member in (True, False):
+        of_side = keys.member == is_member
+        for role in Role:
+            tally[_tally_key(role.name, is_member)] = np.count_nonzero(of_side & (roles == role))
+        tally[_tally_key(_ON_BOTH_SIDES, is_member)] = np.count_nonzero(of_side & shared)
+    return tally
+
+
+def _tally_key(what: str, is_member: bool) -> str:
+    return f"{what} {'member' if is_member else 'nonmember'}"
 
 
 def _tally_path(sample_dir: str, bucket: int) -> str:
     return join(sample_dir, f"tally-{bucket:05d}.json")
 
 
-def _sample_path(sample_dir: str, bucket: int, role: Role) -> str:
-    return join(sample_dir, f"{role.name.lower()}-{bucket:05d}.arrow")
+def _sample_path(sample_dir: str, bucket: int, spec: SampleSpec) -> str:
+    return join(sample_dir, f"{spec.name}-{bucket:05d}.arrow")
 
 
-def _sample_layout(table: TableDescription) -> TableLayout:
-    return dataclasses.replace(table, slice_features=(), has_units=False, has_weight=False)
+def _sample_layout(table: TableDescription, spec: SampleSpec) -> TableLayout:
+    layout = dataclasses.replace(table, slice_features=(), has_units=False, has_weight=False)
+    return layout if spec.has_inputs else dataclasses.replace(layout, input_features=())
 
 
 def _to_bytes(signals: Signals, layout: TableLayout) -> bytes:
@@ -225,40 +290,44 @@ def _from_bytes(content: bytes, layout: TableLayout) -> Signals:
     return from_table(pa.ipc.open_stream(content).read_all(), layout)
 
 
-def _sample_order(signals: Signals, seed: int) -> NDArray[np.int64]:
+def _sample_order(ids: Ids, seed: int) -> NDArray[np.int64]:
     """The rows in the order in which a sample takes them, whatever their order is."""
-    fractions = hash_fractions(signals.ids, seed, _SALT)
-    order = np.lexsort((signals.ids[:, 1], signals.ids[:, 0], fractions))
-    return np.asarray(order, np.int64)
+    fractions = hash_fractions(ids, seed, _SALT)
+    return np.asarray(np.lexsort((ids[:, 1], ids[:, 0], fractions)), np.int64)
 
 
-def _selection(plan: SelectionPlan, table: TableDescription, cap: int) -> Selection:
+def _selection(plan: SelectionPlan, table: TableDescription) -> Selection:
     tally: Counter[str] = Counter()
     for bucket in range(table.buckets):
         tally.update(json.loads(read_bytes(_tally_path(plan.sample_dir, bucket))))
-    fit = _sample(plan, table, tally, Role.FIT, (cap, cap))
+    samples = plan.samples
+    fit = _sample(plan, table, tally, samples["fit"])
     members = int(fit.member.sum())
-    judge_sample = _sample(plan, table, tally, Role.JUDGE, (members, len(fit) - members))
-    return Selection(_records(table, tally, fit), fit, judge_sample)
+    as_many = dataclasses.replace(samples["judge"], members=members, nonmembers=len(fit) - members)
+    return Selection(
+        records=_records(table, tally, fit),
+        fit=fit,
+        judge_sample=_sample(plan, table, tally, as_many),
+        fit_inputs=_sample(plan, table, tally, samples["fit_inputs"]),
+        control_nonmembers=_sample(plan, table, tally, samples["control"]),
+    )
 
 
 def _sample(
-    plan: SelectionPlan,
-    table: TableDescription,
-    tally: Mapping[str, int],
-    role: Role,
-    caps: tuple[int, int],
+    plan: SelectionPlan, table: TableDescription, tally: Mapping[str, int], spec: SampleSpec
 ) -> Signals:
-    """The sampled rows of a role: of members and of non-members the first by hash."""
-    paths = [_sample_path(plan.sample_dir, bucket, role) for bucket in range(table.buckets)]
-    layout = _sample_layout(table)
+    """The rows of a sample, from what the buckets offer."""
+    paths = [_sample_path(plan.sample_dir, bucket, spec) for bucket in range(table.buckets)]
+    layout = _sample_layout(table, spec)
     parts = [_from_bytes(read_bytes(path), layout) for path in paths if exists(path)]
     signals = Signals.concatenate(parts)
-    order = _sample_order(signals, plan.seed)
+    order = _sample_order(signals.ids, plan.seed)
     taken = []
-    for is_member, cap in zip((True, False), caps, strict=True):
+    for is_member in (True, False):
+        cap = spec.cap(is_member=is_member)
         rows = order[signals.member[order] == is_member][:cap]
-        _require_full(len(rows), min(cap, tally[_tally_key(role, is_member)]), role, is_member)
+        there = tally[_tally_key(spec.role.name, is_member)]
+        _require_full(len(rows), min(cap, there), spec.role, is_member)
         taken.append(rows)
     return signals.take(np.concatenate(taken)).sorted_by_id()
 
@@ -275,22 +344,23 @@ def _require_full(found: int, expected: int, role: Role, is_member: bool) -> Non
 def _records(
     table: TableDescription, tally: Mapping[str, int], fit: Signals
 ) -> results_pb2.Records:
-    def counted(role: Role) -> results_pb2.SideCounts:
+    def counted(what: str) -> results_pb2.SideCounts:
         return results_pb2.SideCounts(
-            members=tally[_tally_key(role, True)], nonmembers=tally[_tally_key(role, False)]
+            members=tally[_tally_key(what, True)], nonmembers=tally[_tally_key(what, False)]
         )
 
     members = int(fit.member.sum())
     nonmembers = len(fit) - members
-    all_fit = counted(Role.FIT)
+    all_fit = counted(Role.FIT.name)
     return results_pb2.Records(
         read=results_pb2.SideCounts(members=table.members, nonmembers=table.nonmembers),
-        duplicate=counted(Role.DUPLICATE),
-        same_unit=counted(Role.SAME_UNIT),
+        duplicate=counted(Role.DUPLICATE.name),
+        same_unit=counted(Role.SAME_UNIT.name),
         fit=results_pb2.SideCounts(members=members, nonmembers=nonmembers),
         fit_beyond_sample=results_pb2.SideCounts(
             members=all_fit.members - members, nonmembers=all_fit.nonmembers - nonmembers
         ),
-        judge=counted(Role.JUDGE),
+        judge=counted(Role.JUDGE.name),
         duplicates_checked=table.identity.checks_duplicates,
+        on_both_sides=counted(_ON_BOTH_SIDES),
     )

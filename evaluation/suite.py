@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfx_privacy.attacks.attack import Attack, FittedAttack
+from tfx_privacy.attacks.blind_baseline import BlindBaseline
 from tfx_privacy.attacks.out_of_fold import out_of_fold_scores
 from tfx_privacy.attacks.registry import resolve_attacks
 from tfx_privacy.metrics.best_attack import select_best_attack
@@ -55,11 +56,13 @@ class FittedSuite:
                 bundle.extractall(scratch)
             names = json.loads((Path(scratch) / "attacks.json").read_text())
             return FittedSuite(
-                {
-                    attack.name: attack.load(Path(scratch) / attack.name)
-                    for attack in resolve_attacks(names)
-                }
+                {name: _attack_named(name).load(Path(scratch) / name) for name in names}
             )
+
+
+def _attack_named(name: str) -> Attack:
+    # A suite may hold the blind baseline, which is no attack on membership.
+    return BlindBaseline() if name == BlindBaseline.name else resolve_attacks([name])[0]
 
 
 def runnable_attacks(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tfx_privacy.attacks.registry import resolve_attacks
 from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
 from tfx_privacy.signals.errors import InputError
 from tfx_privacy.verdict.limits import resolve_thresholds
@@ -12,10 +13,20 @@ def resolve_gate_thresholds(
 ) -> thresholds_pb2.PrivacyThresholds:
     """A copy with every default filled in.
 
+    A set of attacks among those required stands for each of its attacks.
+
     Raises:
-      InputError: If a metric is unknown or a limit out of its range.
+      InputError: If a metric or an attack is unknown, or a limit or a policy out of
+        its range.
     """
     try:
-        return resolve_thresholds(thresholds)
+        resolved = resolve_thresholds(thresholds)
     except ValueError as error:
         raise InputError(f"thresholds: {error}") from error
+    try:
+        attacks = resolve_attacks(resolved.required_attacks)
+    except ValueError as error:
+        raise InputError(f"thresholds: required_attacks: {error}") from error
+    del resolved.required_attacks[:]
+    resolved.required_attacks.extend(attack.name for attack in attacks)
+    return resolved

@@ -1,4 +1,4 @@
-"""Area under the ROC curve, with the Capped Wilson interval."""
+"""Area under the ROC curve, as a share seen in so many tosses of a coin."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from tfx_privacy.metrics import clopper_pearson
 from tfx_privacy.metrics.checks import require_both_sides, require_one_sided_error
 from tfx_privacy.metrics.counts import ScoreCounts, Thresholds
 from tfx_privacy.metrics.interval import Interval
@@ -24,10 +25,22 @@ class Auc(Metric):
     """
 
     def measure(self, counts: ScoreCounts, thresholds: Thresholds, alpha: float) -> Interval:
-        """See the base class. The thresholds play no part."""
+        """See the base class. The thresholds play no part.
+
+        The outer bounds of Wilson's and of Clopper and Pearson's intervals for a share
+        seen in `effective_size` tosses. Wilson's alone misses up to 16% above where the
+        AUC is so near 1 that one row or none is on the wrong side: a binary score of AUC
+        .9999 with 2,000 members and 1,000 non-members. For an AUC of .5 it costs 5% of
+        width with 100 rows a side, 1% with 2,000.
+        """
         require_one_sided_error(alpha)
-        estimate = auc(counts)
-        return wilson(estimate, effective_size(counts), alpha)
+        share, size = auc(counts), effective_size(counts)
+        score = wilson(share, size, alpha)
+        return Interval(
+            share,
+            min(score.lower, float(clopper_pearson.lower_bound(share * size, size, alpha))),
+            max(score.upper, float(clopper_pearson.upper_bound(share * size, size, alpha))),
+        )
 
     @property
     def no_leak(self) -> float:
@@ -44,7 +57,7 @@ def auc(counts: ScoreCounts) -> float:
       ValueError: If a side has no rows.
     """
     require_both_sides(counts)
-    return float(counts.members @ _placements(counts.nonmembers)) / counts.n_members
+    return float(counts.members @ placements(counts.nonmembers)) / counts.n_members
 
 
 def delong_variance(counts: ScoreCounts) -> float:
@@ -57,8 +70,8 @@ def delong_variance(counts: ScoreCounts) -> float:
       ValueError: If a side has no rows.
     """
     area = auc(counts)
-    above = _placements(counts.nonmembers)
-    below = 1.0 - _placements(counts.members)
+    above = placements(counts.nonmembers)
+    below = 1.0 - placements(counts.members)
     return _side_variance(counts.members, above, area) + _side_variance(
         counts.nonmembers, below, area
     )
@@ -92,14 +105,14 @@ def wilson(share: float, size: float, alpha: float) -> Interval:
     return Interval(share, max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half)))
 
 
-def _placements(side: NDArray[np.int64]) -> NDArray[np.float64]:
+def placements(side: NDArray[np.int64]) -> NDArray[np.float64]:
     """For a row of each bin, the share of `side` below it, ties half."""
     below = np.cumsum(side) - side
     return np.asarray((below + 0.5 * side) / side.sum(), dtype=np.float64)
 
 
-def _side_variance(side: NDArray[np.int64], placements: NDArray[np.float64], area: float) -> float:
+def _side_variance(side: NDArray[np.int64], values: NDArray[np.float64], area: float) -> float:
     rows = int(side.sum())
     if rows == 1:
         return area * (1.0 - area)
-    return float(side @ (placements - area) ** 2) / (rows - 1) / rows
+    return float(side @ (values - area) ** 2) / (rows - 1) / rows

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from tfx_privacy.metrics.auc import auc
 from tfx_privacy.metrics.counts import WHOLE, Evidence, ScoreCounts, ScoreEdges
 from tfx_privacy.metrics.interval import Interval
-from tfx_privacy.metrics.measure import measured_value, one_sided_alpha
+from tfx_privacy.metrics.measure import largest_attainable, measured_value, one_sided_alpha
 from tfx_privacy.metrics.metric import Metric
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 
@@ -42,7 +43,8 @@ def best_of_attacks(
     is the largest of the attacks' lower bounds at alpha / A (Bonferroni: the naive
     maximum over 8 attacks without a leak misses 18%), the upper bound the largest of
     their upper bounds at alpha. The estimate is that of the attack selected on FIT
-    rows, raised to the lower bound where another attack has proved better.
+    rows, raised to the lower bound where another attack has proved better. A bound from
+    below alone (epsilon) is its own estimate here too.
 
     Args:
       metric: What to measure.
@@ -66,6 +68,8 @@ def best_of_attacks(
         metric.measure(counts[name], edges[name].thresholds, shared).lower for name in counts
     )
     upper = max(interval.upper for interval in at_alpha.values())
+    if math.isinf(upper):
+        return Interval(lower, lower, upper)
     return Interval(max(at_alpha[selected].estimate, lower), lower, upper)
 
 
@@ -94,6 +98,13 @@ def measure_best(
     values = []
     for metric in metrics:
         interval = best_of_attacks(metric, counts, evidence.edges, selected, alpha)
-        value = measured_value(interval, confidence, counts[selected])
-        values.append(results_pb2.MetricValue(metric=metric.spec(), value=value))
+        rows = counts[selected]
+        value = results_pb2.MetricValue(
+            metric=metric.spec(), value=measured_value(interval, confidence, rows)
+        )
+        if math.isinf(metric.ceiling):
+            value.largest_attainable = largest_attainable(
+                metric, rows.n_members, rows.n_nonmembers, alpha / len(counts)
+            )
+        values.append(value)
     return values

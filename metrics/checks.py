@@ -37,3 +37,13 @@ def require_threshold_bin(threshold_bin: int, counts: ScoreCounts) -> None:
     bins = len(counts.members)
     if not 0 <= threshold_bin <= bins:
         raise ValueError(f"threshold_bin: found {threshold_bin}, expected 0 to {bins}")
+
+
+def require_delta(metric: str, delta: float) -> None:
+    """Refuses a delta that no (epsilon, delta) guarantee has.
+
+    Raises:
+      ValueError: If delta is not in [0, 1).
+    """
+    if not 0.0 <= delta < 1.0:
+        raise ValueError(f"metric {metric}: found delta {delta:g}, expected a number in [0, 1)")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 
-def lower_bound(count: ArrayLike, total: int, alpha: ArrayLike) -> NDArray[np.float64]:
+def lower_bound(count: ArrayLike, total: float, alpha: ArrayLike) -> NDArray[np.float64]:
     """The lower bound of a share of which `count` of `total` were seen.
 
     The alpha quantile of Beta(count, total - count + 1), 0 at a count of 0 (Clopper
@@ -17,7 +19,7 @@ def lower_bound(count: ArrayLike, total: int, alpha: ArrayLike) -> NDArray[np.fl
     Args:
       count: How many were seen, in [0, total]; any shape. Real numbers are allowed:
         a piecewise-linear ROC gives them.
-      total: Out of how many, at least 1.
+      total: Out of how many, at least 1; an effective number need not be whole.
       alpha: One-sided error, in (0, 1); broadcast against `count`.
 
     Returns:
@@ -28,10 +30,34 @@ def lower_bound(count: ArrayLike, total: int, alpha: ArrayLike) -> NDArray[np.fl
     return np.asarray(np.where(seen > 0, bound, 0.0), dtype=np.float64)
 
 
-def upper_bound(count: ArrayLike, total: int, alpha: ArrayLike) -> NDArray[np.float64]:
+def upper_bound(count: ArrayLike, total: float, alpha: ArrayLike) -> NDArray[np.float64]:
     """The upper bound of a share of which `count` of `total` were seen.
 
     The mirror image of `lower_bound`; the arguments are the same.
     """
     unseen = total - np.asarray(count, dtype=np.float64)
     return 1.0 - lower_bound(unseen, total, alpha)
+
+
+def lower_bounds_of_many(
+    counts: NDArray[np.int64], total: int, alpha: float
+) -> NDArray[np.float64]:
+    """`lower_bound` at thousands of counts for the cost of a hundred.
+
+    Between counts that stand close by the bound is interpolated: off by less than 1%
+    of its distance from count / total.
+
+    Args:
+      counts: [k] int64, in [0, total].
+      total: At least 1.
+      alpha: One-sided error, in (0, 1).
+    """
+    knots, distances = _distances_below(total, alpha)
+    return np.asarray(counts / total - np.interp(counts, knots, distances), dtype=np.float64)
+
+
+@functools.lru_cache(maxsize=64)
+def _distances_below(total: int, alpha: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    near_zero = np.unique(np.geomspace(1.0, max(1.0, total / 2.0), 64).round())
+    knots = np.unique(np.concatenate(([0.0], near_zero, total - near_zero, [float(total)])))
+    return knots, knots / total - lower_bound(knots, total, alpha)

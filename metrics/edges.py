@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from tfx_privacy.metrics.choose_thresholds import choose_thresholds
 from tfx_privacy.metrics.counts import ScoreCounts, ScoreEdges, Thresholds
-from tfx_privacy.metrics.roc import Roc
 
 # Bins an attack's scores are cut into, at most.
 MAX_BINS = 2048
@@ -15,7 +15,7 @@ MAX_BINS = 2048
 def choose_edges(
     scores: NDArray[np.float64], member: NDArray[np.bool_], max_bins: int = MAX_BINS
 ) -> ScoreEdges:
-    """Chooses edges and threshold from the scores of FIT rows.
+    """Chooses edges and thresholds from the scores of FIT rows.
 
     Half of the edges are quantiles at equal steps, for the body of the curve; half
     are quantiles at levels 1 - q with q in equal ratios from 1/2 down to one row, for
@@ -30,8 +30,7 @@ def choose_edges(
 
     Returns:
       Edges, the first of which is the smallest score; the bin below it is empty on
-      FIT rows. The threshold is at an edge: the one at which TPR - FPR is largest,
-      the lowest of equals.
+      FIT rows. Thresholds are at edges; see `choose_thresholds`.
 
     Raises:
       ValueError: If a side has no rows, a score is NaN or infinite, or max_bins < 2.
@@ -52,10 +51,7 @@ def choose_edges(
             np.concatenate(([edges[0]], *(_quantiles(side, per_side) for side in sides)))
         )
     counts = count_scores(scores, member, ScoreEdges(edges, Thresholds.all_at(0)))
-    roc = Roc.from_counts(counts)
-    gain = (roc.tpr - roc.fpr)[::-1]
-    # Bin 0 lies below every FIT score: a threshold there would be no number.
-    return ScoreEdges(edges, Thresholds.all_at(1 + int(np.argmax(gain[1:-1]))))
+    return ScoreEdges(edges, choose_thresholds(counts))
 
 
 def bin_scores(scores: NDArray[np.float64], edges: ScoreEdges) -> NDArray[np.int64]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from tfx_privacy.metrics.advantage import Advantage, max_in_sample
-from tfx_privacy.metrics.counts import ScoreCounts, ScoreEdges
+from tfx_privacy.metrics.counts import ScoreCounts, ScoreEdges, Thresholds
 from tfx_privacy.metrics.interval import Interval
 from tfx_privacy.metrics.metric import Metric
 from tfx_privacy.metrics.resolution import resolution
@@ -47,6 +49,10 @@ def measure_attack(
         )
         if isinstance(metric, Advantage):
             value.max_in_sample = max_in_sample(counts)
+        if math.isinf(metric.ceiling):
+            value.largest_attainable = largest_attainable(
+                metric, counts.n_members, counts.n_nonmembers, alpha
+            )
         result.metrics.append(value)
     return result
 
@@ -63,6 +69,25 @@ def measured_value(
         members=counts.n_members,
         nonmembers=counts.n_nonmembers,
     )
+
+
+def largest_attainable(metric: Metric, members: int, nonmembers: int, alpha: float) -> float:
+    """The largest lower bound that so many rows can show.
+
+    That of an attack that makes no mistake: scores of members and non-members are
+    apart, and every row is called what it is.
+
+    Args:
+      metric: Any, though this is asked of those without a ceiling: an epsilon.
+      members: Judged members, at least one.
+      nonmembers: Judged non-members, at least one.
+      alpha: One-sided error of the bound, in (0, 0.5).
+
+    Raises:
+      ValueError: If a side has no rows, or the metric refuses such sides.
+    """
+    apart = ScoreCounts(np.array([0, members]), np.array([nonmembers, 0]))
+    return metric.measure(apart, Thresholds.all_at(1), alpha).lower
 
 
 def one_sided_alpha(confidence: float) -> float:

@@ -53,6 +53,17 @@ class SliceRows:
     rows: NDArray[np.int64]
     slices: NDArray[np.int64]
 
+    def among(self, chosen: NDArray[np.bool_]) -> SliceRows:
+        """The same for the rows of a mask [n] alone, numbered as they are left."""
+        kept = chosen[self.rows]
+        numbers = np.cumsum(chosen) - 1
+        present, slices = np.unique(self.slices[kept], return_inverse=True)
+        return SliceRows(
+            keys=tuple(self.keys[index] for index in present),
+            rows=numbers[self.rows[kept]],
+            slices=slices.astype(np.int64),
+        )
+
 
 def slice_rows(
     specs: Iterable[config_pb2.SlicingSpec], features: Mapping[str, FeatureValues]
@@ -161,7 +172,7 @@ def _cross(
 
 
 def _rows_with_value(values: FeatureValues, wanted: str) -> NDArray[np.bool_]:
-    matching = np.array([_same_value(value, wanted) for value in values.vocabulary], dtype=np.bool_)
+    matching = np.array([same_value(value, wanted) for value in values.vocabulary], dtype=np.bool_)
     rows = np.repeat(np.arange(len(values.offsets) - 1), np.diff(values.offsets))
     has = np.zeros(len(values.offsets) - 1, dtype=np.bool_)
     if len(matching):
@@ -169,7 +180,8 @@ def _rows_with_value(values: FeatureValues, wanted: str) -> NDArray[np.bool_]:
     return has
 
 
-def _same_value(value: str, wanted: str) -> bool:
+def same_value(value: str, wanted: str) -> bool:
+    """Whether two values are the same, compared as numbers where both are."""
     if value == wanted:
         return True
     try:

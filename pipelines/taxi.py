@@ -12,8 +12,10 @@ from pathlib import Path
 import tensorflow_model_analysis as tfma
 from tfx import v1 as tfx
 
-from tfx_privacy import PrivacyConfig, PrivacyEvaluator, PrivacyGate
+from tfx_privacy import PrivacyConfig, PrivacyEvaluator, PrivacyGate, PrivacyThresholds
+from tfx_privacy.components.baseline_strategy import baseline_resolver
 from tfx_privacy.pipelines import taxi_model
+from tfx_privacy.verdict.limits import is_on_change
 
 PIPELINE_NAME = "taxi"
 # Of trips judged right. To say of everyone that they do not tip is right in 78%.
@@ -22,35 +24,25 @@ LEAST_ACCURACY = 0.8
 
 def create_pipeline(
     *,
-    data_root: Path,
+    example_gen: tfx.components.CsvExampleGen,
     pipeline_root: Path,
     metadata_path: Path,
     serving_dir: Path,
     hyperparameters: Mapping[str, object],
+    thresholds: PrivacyThresholds | None = None,
     beam_pipeline_args: Sequence[str] = (),
 ) -> tfx.dsl.Pipeline:
     """The pipeline.
 
     Args:
-      data_root: The folder of the CSV file.
+      example_gen: The trips and their splits, as taxi_examples.py makes them.
       pipeline_root: Where artifacts are written.
       metadata_path: The SQLite file of the metadata store.
       serving_dir: Where a model is pushed that is good and does not leak.
       hyperparameters: Of the model; `taxi_model.Hyperparameters` says which there are.
+      thresholds: What the gate allows. Default: the package's.
       beam_pipeline_args: The runner's options, for Beam.
     """
-    # One half to train on. The other is needed to tell what training gave away: the
-    # fewer non-members, the wider the intervals, and a gate that cannot tell does not bless.
-    split_config = tfx.proto.SplitConfig(
-        splits=[
-            tfx.proto.SplitConfig.Split(name="train", hash_buckets=50),
-            tfx.proto.SplitConfig.Split(name="eval", hash_buckets=50),
-        ]
-    )
-    example_gen = tfx.components.CsvExampleGen(
-        input_base=str(data_root),
-        output_config=tfx.proto.Output(split_config=split_config),
-    )
     statistics_gen = tfx.components.StatisticsGen(examples=example_gen.outputs["examples"])
     schema_gen = tfx.components.SchemaGen(
         statistics=statistics_gen.outputs["statistics"], infer_feature_shape=True
@@ -89,11 +81,22 @@ def create_pipeline(
         ),
     )
     # ... and whether that is little enough. It blesses what the Evaluator blessed as well.
-    privacy_gate = PrivacyGate(
-        metrics=privacy_evaluator.outputs["metrics"],
-        model=trainer.outputs["model"],
-        blessing=evaluator.outputs["blessing"],
-    )
+    gate_inputs = {
+        "metrics": privacy_evaluator.outputs["metrics"],
+        "model": trainer.outputs["model"],
+        "blessing": evaluator.outputs["blessing"],
+    }
+    resolvers = []
+    if thresholds is not None and any(map(is_on_change, thresholds.thresholds)):
+        # What the last blessed model gave away, for a gate that limits the rise above it.
+        baseline = baseline_resolver(trainer.outputs["model"])
+        resolvers.append(baseline)
+        gate_inputs |= {
+            "record_risk": privacy_evaluator.outputs["record_risk"],
+            "baseline": baseline.outputs["metrics"],
+            "baseline_record_risk": baseline.outputs["record_risk"],
+        }
+    privacy_gate = PrivacyGate(**gate_inputs, thresholds=thresholds)
     pusher = tfx.components.Pusher(
         model=trainer.outputs["model"],
         model_blessing=privacy_gate.outputs["blessing"],
@@ -114,6 +117,7 @@ def create_pipeline(
             trainer,
             evaluator,
             privacy_evaluator,
+            *resolvers,
             privacy_gate,
             pusher,
         ],

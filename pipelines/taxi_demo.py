@@ -106,11 +106,11 @@ def _run_pipeline(
 ) -> RunSummary:
     from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
-    from tfx_privacy.pipelines import taxi, taxi_summary
+    from tfx_privacy.pipelines import taxi, taxi_examples, taxi_summary
     from tfx_privacy.pipelines.taxi_progress import NodeProgress
 
     pipeline = taxi.create_pipeline(
-        data_root=taxi_data(),
+        example_gen=taxi_examples.split_by_hash(taxi_data()),
         pipeline_root=output / "artifacts",
         metadata_path=output / METADATA_FILE,
         serving_dir=output / SERVING,

@@ -613,7 +613,7 @@ class StageTime(google.protobuf.message.Message):
     SECONDS_FIELD_NUMBER: builtins.int
     stage: builtins.str
     """"observe" (of a model) or "read" (of saved predictions), "select", "fit",
-    "score" or "evidence". Not "report", in which these times are written.
+    "controls", "score" or "evidence". Not "report", in which these times are written.
     """
     seconds: builtins.float
     """Wall-clock seconds."""

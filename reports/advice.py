@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
+from tfx_privacy.metrics.controls import ControlOutcome
+from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
-from tfx_privacy.reports.measures import measure_of
-from tfx_privacy.reports.reading import Reading, is_below_chance, read
+from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
+from tfx_privacy.reports.names import name_of
+from tfx_privacy.reports.numerals import count_text, number_text
+from tfx_privacy.reports.reading import Reading, Shown
+from tfx_privacy.reports.slices_table import is_too_small
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,9 +23,21 @@ class Advice:
     text: str
 
 
-def next_steps(results: results_pb2.PrivacyResults) -> list[Advice]:
-    """What to do next, the first things first."""
-    return [*_SPLITS_SUSPECT[: _some_below_chance(results)], *_STEPS[read(results)]]
+def next_steps(reading: Reading, slice_minimum: thresholds_pb2.RecordCounts) -> list[Advice]:
+    """What to do next, the first things first.
+
+    Args:
+      reading: What was found.
+      slice_minimum: A slice with fewer rows of the splits is too small to judge.
+    """
+    steps = _mending(reading)
+    if reading.worse_than_guessing:
+        steps.append(_SPLITS_SUSPECT)
+    steps.extend(_STEPS[reading.shown])
+    small = [entry for entry in reading.results.slices if is_too_small(entry, slice_minimum)]
+    if small and reading.shown is not Shown.NOT_TRUSTED:
+        steps.append(_small_slices(len(small), slice_minimum))
+    return steps
 
 
 def limits_of_the_result(results: results_pb2.PrivacyResults) -> list[str]:
@@ -42,19 +60,79 @@ def limits_of_the_result(results: results_pb2.PrivacyResults) -> list[str]:
     return limits
 
 
-def _some_below_chance(results: results_pb2.PrivacyResults) -> int:
-    values = [entry for attack in results.attacks for entry in attack.metrics]
-    return int(
-        any(is_below_chance(entry) for entry in values if measure_of(entry.metric).title == "AUC")
+def _mending(reading: Reading) -> list[Advice]:
+    """What to do about controls that failed or could not run."""
+    controls, results = reading.controls, reading.results
+    steps = []
+    if controls.blind_baseline.outcome is ControlOutcome.FAILED:
+        steps.append(_splits_differ(results.controls.blind_baseline.features))
+    if controls.negative.outcome is ControlOutcome.FAILED:
+        steps.append(_FOUND_WHAT_IS_NOT_THERE)
+    if controls.positive.outcome is ControlOutcome.FAILED:
+        steps.append(_MISSED_WHAT_IS_THERE)
+    skipped = config_pb2.BLIND_BASELINE in results.config.skip_controls
+    if controls.blind_baseline.outcome is ControlOutcome.NOT_RUN and results.attacks:
+        steps.append(_NOT_LOOKED_AT if skipped else _NO_INPUTS)
+    return steps
+
+
+def _splits_differ(features: Sequence[results_pb2.FeatureGiveaway]) -> Advice:
+    named = ", ".join(
+        f"{name_of(entry.feature).short} (AUC {number_text(entry.auc, 2)} alone)"
+        for entry in features
+    )
+    found = (
+        f"What gives them away most: {named}."
+        if named
+        else "No feature does so by itself; several together do."
+    )
+    return Advice(
+        "Make the splits at random from one population",
+        "Members and non-members can be told apart without the model, so no attack on the model "
+        f"means anything here. {found} Splits by time, place or source differ in this way: split "
+        "at random (by a hash of the record or of the person), train again, and measure again. A "
+        "feature that no attacker would know, a running number for instance, can be left out by "
+        "`inputs.excluded_feature_keys`.",
     )
 
 
-_SPLITS_SUSPECT = (
-    Advice(
-        "Check the splits",
-        "An attack did clearly worse than guessing. That does not happen by itself: members and "
-        "non-members may have been swapped, or come from different populations.",
-    ),
+def _small_slices(number: int, minimum: thresholds_pb2.RecordCounts) -> Advice:
+    slices = "1 slice has" if number == 1 else f"{count_text(number)} slices have"
+    return Advice(
+        "Give small slices more records, or merge them",
+        f"{slices} fewer than {count_text(minimum.members)} members or "
+        f"{count_text(minimum.nonmembers)} non-members in the splits, and nothing is known about "
+        "them. Small groups are often those that leak most.",
+    )
+
+
+_SPLITS_SUSPECT = Advice(
+    "Check the splits",
+    "An attack did clearly worse than guessing. That does not happen by itself: members and "
+    "non-members may have been swapped, or come from different populations.",
+)
+_FOUND_WHAT_IS_NOT_THERE = Advice(
+    "Report a bug, and rely on nothing here",
+    "An attack told non-members from non-members that were halved by chance. Attacks that come "
+    "with the package must never do so: report it with the configuration below. If the attack is "
+    "your own, look for anything that it learns from the rows it is judged on.",
+)
+_MISSED_WHAT_IS_THERE = Advice(
+    "Mend the suite of attacks",
+    "A leak that was planted was not found, so a leak of the model would not be found either. "
+    "An attack is broken, or far too few records were judged: take out attacks of your own first, "
+    "and report it if it stays.",
+)
+_NO_INPUTS = Advice(
+    "Let the blind baseline run",
+    "It did not run, so it is not known whether members and non-members can be told apart without "
+    "the model. It needs the input features beside the signals: name them by `inputs` in the "
+    "configuration, or put them as columns beside saved predictions.",
+)
+_NOT_LOOKED_AT = Advice(
+    "Let the blind baseline run",
+    "The configuration skips it, so it is not known whether members and non-members can be told "
+    "apart without the model. Take it out of `skip_controls`.",
 )
 
 _MEASURE_AGAIN = Advice(
@@ -64,7 +142,14 @@ _MEASURE_AGAIN = Advice(
 )
 
 _STEPS = {
-    Reading.LEAK: (
+    Shown.NOT_TRUSTED: (
+        Advice(
+            "Read nothing into the numbers until the controls pass",
+            "Neither a high nor a low number means anything about the model as long as a control "
+            "fails.",
+        ),
+    ),
+    Shown.LEAK: (
         Advice(
             "Stop training earlier",
             "Most leaks of this kind come from overfitting. Keep the checkpoint at which the loss "
@@ -95,7 +180,7 @@ _STEPS = {
         ),
         _MEASURE_AGAIN,
     ),
-    Reading.TOO_UNCERTAIN: (
+    Shown.TOO_UNCERTAIN: (
         Advice(
             "Measure on more records",
             "The intervals are wide because few records were judged, the non-members above all. "
@@ -113,7 +198,7 @@ _STEPS = {
             "TPR at 10% FPR and AUC are known from far fewer records than TPR at 1% or 0.1% FPR.",
         ),
     ),
-    Reading.NOTHING_FOUND: (
+    Shown.NOTHING_FOUND: (
         Advice(
             "Keep measuring",
             "Risk changes with the data, the model's size and the number of epochs. Leave the "
@@ -130,7 +215,7 @@ _STEPS = {
             "gives a bound for every attack.",
         ),
     ),
-    Reading.NOT_MEASURED: (
+    Shown.NOT_MEASURED: (
         Advice(
             "Make an attack possible",
             "The reasons why each attack could not run are listed above. Most need the label of "

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
 from tfx_privacy.proto import privacy_verdict_pb2 as verdict_pb2
 from tfx_privacy.reports.thresholds_table import outcome_style, outcome_text
 
@@ -14,6 +16,10 @@ _MEANINGS = {
         "The evidence shows neither that the limits are kept nor that they are exceeded."
     ),
 }
+
+
+# Where one of these fails, no number of the measurement counts.
+_DECISIVE = {config_pb2.BLIND_BASELINE, config_pb2.NEGATIVE_CONTROL}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +33,8 @@ class Banner:
       blessing: Whether the model is blessed, and what that means.
       is_blessed: The same as a fact.
       quality: What was given of the Evaluator's blessing; empty where nothing was.
-      reasons: Why, the deciding ones first.
+      reasons: Why, the deciding ones first; without those that tables below it have.
+      findings_count: False where a control failed without which no finding counts.
     """
 
     style: str
@@ -37,6 +44,7 @@ class Banner:
     is_blessed: bool
     quality: str
     reasons: list[str]
+    findings_count: bool
 
 
 def banner_of(verdict: verdict_pb2.PrivacyVerdict) -> Banner:
@@ -44,11 +52,45 @@ def banner_of(verdict: verdict_pb2.PrivacyVerdict) -> Banner:
     return Banner(
         style=outcome_style(verdict.outcome),
         outcome=outcome_text(verdict.outcome),
-        meaning=_MEANINGS.get(verdict.outcome, "Nothing was decided."),
+        meaning=_meaning(verdict),
         blessing=blessing_text(verdict),
         is_blessed=verdict.blessed,
         quality=quality_text(verdict),
-        reasons=list(verdict.reasons),
+        reasons=[reason for reason in verdict.reasons if not _is_told_below(reason, verdict)],
+        findings_count=not _is_distrusted(verdict),
+    )
+
+
+def _meaning(verdict: verdict_pb2.PrivacyVerdict) -> str:
+    if _is_distrusted(verdict):
+        return "The measurement itself cannot be trusted: a control failed."
+    return _MEANINGS.get(verdict.outcome, "Nothing was decided.")
+
+
+def _is_distrusted(verdict: verdict_pb2.PrivacyVerdict) -> bool:
+    return any(
+        entry.outcome == verdict_pb2.CONTROL_FAILED and entry.control in _DECISIVE
+        for entry in verdict.controls
+    )
+
+
+def _is_told_below(reason: str, verdict: verdict_pb2.PrivacyVerdict) -> bool:
+    """Whether a reason is that of a finding or a control that does not decide."""
+    if any(reason == finding.reason for finding in verdict.findings):
+        return not any(
+            reason == finding.reason and _decides(finding, verdict) for finding in verdict.findings
+        )
+    return any(
+        entry.outcome == verdict_pb2.CONTROL_PASSED and entry.reason and entry.reason in reason
+        for entry in verdict.controls
+    )
+
+
+def _decides(finding: verdict_pb2.Finding, verdict: verdict_pb2.PrivacyVerdict) -> bool:
+    if _is_distrusted(verdict) or finding.outcome != verdict.outcome or finding.skipped:
+        return False
+    return (
+        finding.outcome == verdict_pb2.BLOCK or finding.threshold.role == thresholds_pb2.MUST_PASS
     )
 
 

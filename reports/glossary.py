@@ -37,11 +37,47 @@ TERMS: tuple[tuple[str, str], ...] = (
     ),
     (
         "Slice",
-        "The records with one value of a feature, or one combination of values.",
+        "The records with one value of a feature, or one combination of values, such as those of "
+        "one age group. A slice with few records is too small to judge, which is not to say safe.",
+    ),
+    (
+        "Blind baseline",
+        "An attacker that sees the records and never the model. If it can tell members from "
+        "non-members, the two groups differ, and other attacks may find that and no leak.",
+    ),
+    (
+        "Negative control",
+        "The attacks where there is nothing to find: non-members halved by chance. What they find "
+        "there is a fault of the measurement.",
+    ),
+    (
+        "Positive control",
+        "The attacks where a leak was planted. What they miss there they would miss in the model.",
+    ),
+    (
+        "Power",
+        "How likely a leak of a given size is to be found, with so many records. What is smaller "
+        "than the run could find may be there, unseen.",
+    ),
+    (
+        "Baseline (change)",
+        "The measurement of an earlier model, the last that a gate let through. A limit on the "
+        "change says by how much the new model may leak more.",
+    ),
+    (
+        "Canary",
+        "A record made up and planted in the training data at random, half of the made-up records "
+        "in and half out, to see whether the model gives away which.",
     ),
     (
         "Differential privacy",
         "A property of training: whether or not any one record took part, the result is nearly the "
         "same. How nearly is given by epsilon; smaller is stronger.",
+    ),
+    (
+        "Epsilon",
+        "How much the result of training may depend on one record, in differential privacy; delta "
+        "is the probability that it may do so more. A measurement gives a lower bound on epsilon "
+        "and never an upper limit: only the way of training gives that.",
     ),
 )

@@ -35,6 +35,14 @@ def number_text(number: float, decimals: int) -> str:
     return _fixed(number, decimals) if math.isfinite(number) else _UNKNOWN
 
 
+def number_below(number: float, decimals: int) -> str:
+    """A number that was measured, cut off: what is at least 0.418 is at least "0.41"."""
+    if not math.isfinite(number):
+        return _UNKNOWN
+    # 0.29 * 100 is 28.999999999999996; rounding first keeps what is whole.
+    return _fixed(math.floor(round(number * 10**decimals, 6)) / 10**decimals, decimals)
+
+
 def score_text(score: float) -> str:
     """A score of an attack, to three digits."""
     return f"{score:.3g}" if math.isfinite(score) else _UNKNOWN

@@ -12,6 +12,7 @@ from google.protobuf import text_format
 from tfx_privacy.metrics.counts import Evidence
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
+from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
 from tfx_privacy.proto import privacy_verdict_pb2 as verdict_pb2
 from tfx_privacy.reports.advice import limits_of_the_result, next_steps
 from tfx_privacy.reports.attacks_table import (
@@ -21,17 +22,25 @@ from tfx_privacy.reports.attacks_table import (
     metric_columns,
 )
 from tfx_privacy.reports.banner import banner_of
+from tfx_privacy.reports.control_findings import controls_of
+from tfx_privacy.reports.controls_section import controls_section
+from tfx_privacy.reports.epsilon_words import epsilon_sentences
 from tfx_privacy.reports.glossary import TERMS
 from tfx_privacy.reports.histogram_section import histogram_section
 from tfx_privacy.reports.key_figures import key_figures
 from tfx_privacy.reports.measures import measure_of
 from tfx_privacy.reports.names import name_of, visible
 from tfx_privacy.reports.numerals import count_text, seconds_text, share_text
+from tfx_privacy.reports.policy_facts import baseline_facts, policy_facts
+from tfx_privacy.reports.reading import Reading, read
 from tfx_privacy.reports.records_table import records_rows
 from tfx_privacy.reports.roc_section import roc_section
-from tfx_privacy.reports.slices_table import MIN_MEMBERS, MIN_NONMEMBERS, slices_table
+from tfx_privacy.reports.slice_findings import slice_findings
+from tfx_privacy.reports.slices_table import slices_table
 from tfx_privacy.reports.thresholds_table import threshold_rows
+from tfx_privacy.reports.verdict_controls import control_rows
 from tfx_privacy.reports.words import attacker, finding
+from tfx_privacy.verdict.limits import resolve_thresholds
 
 _LEAST_FPR_OF_A_SLICE = 0.01
 _MOST_SLICE_COLUMNS = 3
@@ -60,8 +69,9 @@ def metrics_page(results: results_pb2.PrivacyResults, evidence: Evidence) -> str
     Returns:
       HTML, the same for equal arguments.
     """
-    context = _context(results, evidence)
-    return _environment().get_template("page.html.j2").render(context, banner=None, thresholds=[])
+    minimum = resolve_thresholds(thresholds_pb2.PrivacyThresholds()).minimum_slice_records
+    context = _context(read(results, evidence), evidence, minimum)
+    return _environment().get_template("page.html.j2").render(context, banner=None)
 
 
 def verdict_page(
@@ -79,24 +89,38 @@ def verdict_page(
     Returns:
       HTML, the same for equal arguments.
     """
-    context = _context(results, evidence)
+    reading = read(results, evidence, controls_of(verdict, results, evidence))
+    context = _context(reading, evidence, verdict.thresholds.minimum_slice_records)
     return (
         _environment()
         .get_template("page.html.j2")
-        .render(context, banner=banner_of(verdict), thresholds=threshold_rows(verdict))
+        .render(
+            context,
+            banner=banner_of(verdict),
+            thresholds=threshold_rows(verdict),
+            slice_findings=slice_findings(verdict),
+            verdict_controls=control_rows(verdict),
+            policies=policy_facts(verdict),
+            baseline=baseline_facts(verdict),
+        )
     )
 
 
-def _context(results: results_pb2.PrivacyResults, evidence: Evidence) -> Mapping[str, object]:
+def _context(
+    reading: Reading, evidence: Evidence, slice_minimum: thresholds_pb2.RecordCounts
+) -> Mapping[str, object]:
+    results = reading.results
     columns = metric_columns(results)
     slice_columns = _slice_columns(columns)
     confidence = results.config.confidence or _DEFAULT_CONFIDENCE
     return {
         "results": results,
         "model_uri": name_of(results.model.uri),
-        "finding": finding(results),
+        "finding": finding(reading),
+        "epsilon": epsilon_sentences(reading),
         "attacker": attacker(results),
-        "key_figures": key_figures(results),
+        "key_figures": key_figures(reading),
+        "controls": controls_section(results, reading.controls),
         "facts": _facts(results),
         "records": records_rows(results.records),
         "measures": [measure_of(spec) for spec in columns],
@@ -107,11 +131,11 @@ def _context(results: results_pb2.PrivacyResults, evidence: Evidence) -> Mapping
         "beyond_by_luck": share_text((1 - confidence) / 2),
         "roc": roc_section(results, evidence),
         "histogram": histogram_section(results, evidence),
-        "slices": slices_table(results, slice_columns),
+        "slices": slices_table(results, slice_columns, slice_minimum),
         "slice_measures": [measure_of(spec) for spec in slice_columns],
         "has_bars": bool(slice_columns) and slice_columns[0].name == "auc",
-        "slice_minimum": (MIN_MEMBERS, MIN_NONMEMBERS),
-        "next_steps": next_steps(results),
+        "slice_minimum": slice_minimum,
+        "next_steps": next_steps(reading, slice_minimum),
         "limits": limits_of_the_result(results),
         "glossary": TERMS,
         "config": _config_text(results.config),

@@ -13,6 +13,7 @@ STAGES = {
     "observe": "running the model on every example",
     "select": "choosing rows for fitting and for judging",
     "fit": "fitting attacks",
+    "controls": "running the controls",
     "score": "scoring and counting",
     "evidence": "computing intervals",
     "judge": "judging the metrics",

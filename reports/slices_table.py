@@ -7,13 +7,10 @@ from collections.abc import Sequence
 
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
+from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
 from tfx_privacy.reports.measures import MeasuredText, find_metric, measure_of, measured_text
 from tfx_privacy.reports.names import Name, name_of
 from tfx_privacy.reports.numerals import count_text
-
-# Judged rows that a slice needs for its numbers to mean something.
-MIN_MEMBERS = 200
-MIN_NONMEMBERS = 100
 
 _MOST_ROWS = 100
 _MOST_SMALL_ROWS = 25
@@ -27,8 +24,10 @@ class SliceRow:
 
     Attributes:
       key: Features and values.
-      members: Judged members, as text.
-      nonmembers: Judged non-members, as text.
+      members: Members among the rows of the splits, as text.
+      nonmembers: Non-members among them.
+      judged_members: How many of these were judged.
+      judged_nonmembers: How many of these were judged.
       values: One a metric, in the order of the columns; None where there is none.
       bar: The first metric's (estimate, lower, upper); None where there is none.
       note: Why nothing, or little, can be said; empty where something can.
@@ -37,6 +36,8 @@ class SliceRow:
     key: list[tuple[Name, Name]]
     members: str
     nonmembers: str
+    judged_members: str
+    judged_nonmembers: str
     values: list[MeasuredText | None]
     bar: tuple[float, float, float] | None
     note: str
@@ -72,13 +73,16 @@ class SlicesTable:
 
 
 def slices_table(
-    results: results_pb2.PrivacyResults, columns: Sequence[config_pb2.MetricSpec]
+    results: results_pb2.PrivacyResults,
+    columns: Sequence[config_pb2.MetricSpec],
+    minimum: thresholds_pb2.RecordCounts,
 ) -> SlicesTable:
     """The riskiest slices by the best attack.
 
     Args:
       results: What was measured.
       columns: The metrics to show, the one to sort by first.
+      minimum: A slice with fewer rows of the splits is too small to judge.
     """
     shown = list(columns)
 
@@ -86,19 +90,24 @@ def slices_table(
         value = _value(entry, results.best_attack, shown[0]) if shown else None
         return -1.0 if value is None else value.estimate
 
-    judged = sorted(
-        (entry for entry in results.slices if not _is_small(entry)), key=risk, reverse=True
-    )
-    small = sorted((entry for entry in results.slices if _is_small(entry)), key=risk, reverse=True)
-    rows = _rows(judged[:_MOST_ROWS], results.best_attack, shown, _MOST_BYTES_OF_NAMES)
+    ordered = sorted(results.slices, key=risk, reverse=True)
+    judged = [entry for entry in ordered if not is_too_small(entry, minimum)]
+    small = [entry for entry in ordered if is_too_small(entry, minimum)]
+    rows = _rows(judged[:_MOST_ROWS], results.best_attack, shown, _MOST_BYTES_OF_NAMES, "")
     small_rows = _rows(
-        small[:_MOST_SMALL_ROWS], results.best_attack, shown, _MOST_BYTES_OF_NAMES // 4
+        small[:_MOST_SMALL_ROWS],
+        results.best_attack,
+        shown,
+        _MOST_BYTES_OF_NAMES // 4,
+        "too small to judge",
     )
     return SlicesTable(shown, rows, small_rows, len(judged), len(small))
 
 
-def _is_small(entry: results_pb2.SliceResult) -> bool:
-    return entry.judge.members < MIN_MEMBERS or entry.judge.nonmembers < MIN_NONMEMBERS
+def is_too_small(entry: results_pb2.SliceResult, minimum: thresholds_pb2.RecordCounts) -> bool:
+    """Whether a slice has fewer rows of the splits than judging it takes."""
+    rows = entry.rows
+    return rows.members < minimum.members or rows.nonmembers < minimum.nonmembers
 
 
 def _rows(
@@ -106,11 +115,12 @@ def _rows(
     best_attack: str,
     columns: Sequence[config_pb2.MetricSpec],
     most_bytes: int,
+    note: str,
 ) -> list[SliceRow]:
     rows: list[SliceRow] = []
     bytes_left = most_bytes
     for entry in entries:
-        row = _row(entry, best_attack, columns)
+        row = _row(entry, best_attack, columns, note)
         bytes_left -= sum(_weight(name) for pair in row.key for name in pair)
         if bytes_left < 0:
             break
@@ -125,20 +135,25 @@ def _weight(name: Name) -> int:
 
 
 def _row(
-    entry: results_pb2.SliceResult, best_attack: str, columns: Sequence[config_pb2.MetricSpec]
+    entry: results_pb2.SliceResult,
+    best_attack: str,
+    columns: Sequence[config_pb2.MetricSpec],
+    note: str,
 ) -> SliceRow:
     values = [(spec, _value(entry, best_attack, spec)) for spec in columns]
     first = values[0][1] if values else None
     return SliceRow(
         key=[(name_of(part.feature), name_of(part.value)) for part in entry.key],
-        members=count_text(entry.judge.members),
-        nonmembers=count_text(entry.judge.nonmembers),
+        members=count_text(entry.rows.members),
+        nonmembers=count_text(entry.rows.nonmembers),
+        judged_members=count_text(entry.judge.members),
+        judged_nonmembers=count_text(entry.judge.nonmembers),
         values=[
             None if value is None else measured_text(measure_of(spec), value)
             for spec, value in values
         ],
         bar=None if first is None else (first.estimate, first.lower, first.upper),
-        note="too small to judge" if _is_small(entry) else "",
+        note=note,
     )
 
 

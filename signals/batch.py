@@ -33,6 +33,10 @@ class Signals:
       weight: [n] float32, the example weight, or None.
       slices: For each feature that slices are made of, a list<string> array of
         n rows: the row's values of that feature.
+      inputs: By name, a list array of n rows, none of them null: what the example
+        has for that input feature, list<float32> for numbers and list<uint64>, a
+        hash of each word, for strings. An example without the feature has an
+        empty list.
     """
 
     task: config_pb2.Task.ValueType
@@ -44,6 +48,7 @@ class Signals:
     units: NDArray[np.uint64] | None = None
     weight: NDArray[np.float32] | None = None
     slices: Mapping[str, pa.Array] = dataclasses.field(default_factory=dict)
+    inputs: Mapping[str, pa.Array] = dataclasses.field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -55,8 +60,12 @@ class Signals:
             name: None if column is None else column[indices]
             for name, column in self._columns().items()
         }
-        slices = {key: values.take(pa.array(indices)) for key, values in self.slices.items()}
-        return Signals(task=self.task, slices=slices, **columns)
+        return Signals(
+            task=self.task,
+            slices=_take(self.slices, indices),
+            inputs=_take(self.inputs, indices),
+            **columns,
+        )
 
     def sorted_by_id(self) -> Signals:
         """The same rows in the order of their ids."""
@@ -84,10 +93,12 @@ class Signals:
             else np.concatenate([part._columns()[name] for part in parts])
             for name, column in first._columns().items()
         }
-        slices = {
-            key: pa.concat_arrays([part.slices[key] for part in parts]) for key in first.slices
-        }
-        return Signals(task=first.task, slices=slices, **columns)
+        return Signals(
+            task=first.task,
+            slices=_concatenate([part.slices for part in parts]),
+            inputs=_concatenate([part.inputs for part in parts]),
+            **columns,
+        )
 
     # Columns differ in type and are treated alike here: the one place where Any stands for them.
     def _columns(self) -> dict[str, Any]:
@@ -99,4 +110,14 @@ class Signals:
             name: None if column is None else column.shape[1:]
             for name, column in self._columns().items()
         }
-        return {"task": self.task, "slices": sorted(self.slices), **widths}
+        inputs = {name: str(self.inputs[name].type.value_type) for name in sorted(self.inputs)}
+        return {"task": self.task, "slices": sorted(self.slices), "inputs": inputs, **widths}
+
+
+def _take(columns: Mapping[str, pa.Array], indices: NDArray[np.generic]) -> dict[str, pa.Array]:
+    rows = pa.array(indices)
+    return {name: column.take(rows) for name, column in columns.items()}
+
+
+def _concatenate(parts: Sequence[Mapping[str, pa.Array]]) -> dict[str, pa.Array]:
+    return {name: pa.concat_arrays([part[name] for part in parts]) for name in parts[0]}

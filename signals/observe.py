@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import apache_beam as beam
@@ -36,6 +36,7 @@ from tfx_privacy.signals.examples import (
     files_of,
     peek,
 )
+from tfx_privacy.signals.inputs import InputFeature, choose_inputs, input_columns
 from tfx_privacy.signals.labels import (
     Labels,
     LabelSpec,
@@ -74,12 +75,17 @@ class ObserveOptions:
       label_vocabulary: For string labels: the classes' names in the order of the
         model's output.
       example_weight_key: The feature that holds the weight; empty for none.
+      inputs: The features that are kept as inputs: those that are named, or else
+        every feature of the raw examples but the key, unit, weight and label
+        features, and in both cases without those excluded; None for none.
+        Feature lists of a tf.SequenceExample are no inputs.
     """
 
     identity: config_pb2.IdentitySpec
     slice_features: tuple[str, ...] = ()
     label_vocabulary: tuple[str, ...] = ()
     example_weight_key: str = ""
+    inputs: config_pb2.InputSpec | None = None
 
 
 def observe(
@@ -90,6 +96,9 @@ def observe(
     table_dir: str,
 ) -> TableDescription:
     """Runs the model on every example and writes what an attacker could see of it.
+
+    Which features are inputs is decided by the first examples of each split. One
+    that none of these has is not kept, unless it is named: that is an error.
 
     Args:
       new_pipeline: Makes the pipeline that the job is run in.
@@ -107,10 +116,10 @@ def observe(
     """
     check_apart(splits)
     found = [file for split in splits for file in files_of(split)]
-    _look_at_samples(plan, splits, options)
+    input_features = _look_at_samples(plan, splits, options)
     with table_writer.removed_on_failure(table_dir):
         table_writer.remove_table(table_dir)
-        layout = _layout(plan, options)
+        layout = _layout(plan, options, input_features)
         buckets = table_writer.buckets_for(estimate_rows(found))
         job = _Job(plan, options, layout, table_dir, buckets)
         parts = _run(new_pipeline, job, found)
@@ -150,7 +159,9 @@ class _Part:
     features: tuple[str, ...]
 
 
-def _layout(plan: TargetPlan, options: ObserveOptions) -> TableLayout:
+def _layout(
+    plan: TargetPlan, options: ObserveOptions, input_features: tuple[InputFeature, ...]
+) -> TableLayout:
     has_numbers = plan.task in (config_pb2.MULTILABEL, config_pb2.REGRESSION)
     return TableLayout(
         task=plan.task,
@@ -160,6 +171,7 @@ def _layout(plan: TargetPlan, options: ObserveOptions) -> TableLayout:
         label_vocabulary=options.label_vocabulary,
         label_width=plan.output_width if has_numbers else 0,
         slice_features=options.slice_features,
+        input_features=input_features,
         has_label=True,
         has_logits=True,
         has_loss=True,
@@ -218,6 +230,7 @@ def _told(path: str) -> list[_Part]:
             table_writer.Written(
                 tuple(TableFile(**file) for file in part["written"]["files"]),
                 tuple(SplitRows(**split) for split in part["written"]["splits"]),
+                part["written"]["input_bytes"],
             ),
             tuple(part["features"]),
         )
@@ -315,6 +328,7 @@ def _signals(job: _Job, target: Target, batch: ExampleBatch, columns: Columns) -
             feature: _slice_column(feature, columns, label, plan, options)
             for feature in options.slice_features
         },
+        inputs=input_columns(columns.features, columns.rows, job.layout.input_features, where),
     )
 
 
@@ -367,13 +381,19 @@ def _present(columns: Columns, name: str, what: str, where: str) -> pa.Array:
 
 def _look_at_samples(
     plan: TargetPlan, splits: Sequence[ExampleSplit], options: ObserveOptions
-) -> None:
-    """Finds on the driver, in seconds, most of what workers would stumble over."""
+) -> tuple[InputFeature, ...]:
+    """Finds on the driver, in seconds, most of what workers would stumble over.
+
+    Returns:
+      The features that are inputs.
+    """
     seen: set[str] = set()
+    samples: dict[str, Mapping[str, pa.Array]] = {}
     for split in splits:
         where = f"split {split.name!r}"
         columns = decode(peek(split, _PEEK), where)
         seen.update(columns.features)
+        samples[where] = columns.features
         _ids(columns, options.identity, where)
         _units(columns, options.identity, where)
         _weights(columns, options.example_weight_key, where)
@@ -386,6 +406,15 @@ def _look_at_samples(
                 f"{', '.join(f'split {split.name!r}' for split in splits)}. "
                 f"Features found: {_listed(seen)}"
             )
+    if options.inputs is None:
+        return ()
+    return choose_inputs(options.inputs, samples, _no_inputs_by_default(plan, options))
+
+
+def _no_inputs_by_default(plan: TargetPlan, options: ObserveOptions) -> set[str]:
+    """What attackers are not taken to know, and the label, which is a column already."""
+    spec = options.identity
+    return {spec.key_feature, spec.unit_feature, options.example_weight_key, plan.label_key}
 
 
 def _listed(names: Collection[str]) -> str:

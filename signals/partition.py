@@ -67,6 +67,17 @@ def repeats(ids: Ids) -> NDArray[np.bool_]:
     return result
 
 
+def on_both_sides(ids: Ids, member: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether each id occurs among members and among non-members, [n] bool."""
+    order = _order(ids)
+    group = np.cumsum(~_same_as_previous(ids[order])) - 1
+    groups = int(group[-1]) + 1 if len(group) else 0
+    sides = [np.bincount(group[member[order] == side], minlength=groups) for side in (True, False)]
+    result = np.empty(len(ids), np.bool_)
+    result[order] = ((sides[0] > 0) & (sides[1] > 0))[group]
+    return result
+
+
 def _not_chosen(ids: Ids, units: Ids, seed: int) -> NDArray[np.bool_]:
     """All rows of each unit but the one with the smallest hash."""
     chance = hash_fractions(ids, seed, "unit")

@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from tfx_privacy.signals import files
 from tfx_privacy.signals.errors import InputError
+from tfx_privacy.signals.inputs import NUMBER, WORD
 
-_CHUNK_ROWS = 65536
+# Rows may be wide: an image as a list of numbers.
+_CHUNK_ROWS = 16384
 
 
 class SavedFile(abc.ABC):
@@ -43,6 +45,10 @@ class SavedFile(abc.ABC):
         Raises:
           InputError: If a column has no such form.
         """
+
+    @abc.abstractmethod
+    def input_kind(self, name: str) -> str | None:
+        """NUMBER or WORD, what a column is as an input; None if of no form that `chunks` gives."""
 
 
 @contextlib.contextmanager
@@ -88,6 +94,12 @@ class _NpzFile(SavedFile):
         for start in range(0, self.rows, _CHUNK_ROWS):
             yield {name: self._columns[name][start : start + _CHUNK_ROWS] for name in names}
 
+    def input_kind(self, name: str) -> str | None:
+        column = self._columns[name]
+        if column.dtype.kind in "SU" and column.ndim == 1:
+            return WORD
+        return NUMBER if column.dtype.kind in "buif" and column.ndim <= 2 else None
+
 
 class _ParquetFile(SavedFile):
     def __init__(self, path: str, stream: Any) -> None:
@@ -107,6 +119,38 @@ class _ParquetFile(SavedFile):
                 }
         except (OSError, pa.ArrowException) as error:
             raise InputError(f"cannot read {self.path!r} as saved predictions: {error}") from error
+
+    def input_kind(self, name: str) -> str | None:
+        kind = self._content.schema_arrow.field(name).type
+        if _is_list(kind):
+            fits = _is_number(kind.value_type) and self._has_equal_lists(name)
+            return NUMBER if fits else None
+        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+        if any(test(kind) for test in _WORD_TYPES):
+            return WORD
+        return NUMBER if _is_number(kind) else None
+
+    def _has_equal_lists(self, name: str) -> bool:
+        seen: set[int | None] = set()
+        for batch in self._content.iter_batches(_CHUNK_ROWS, columns=[name]):
+            column = batch.column(batch.schema.get_field_index(name))
+            seen.update(pc.unique(pc.list_value_length(column)).to_pylist())
+        return len(seen) == 1 and None not in seen
+
+
+_WORD_TYPES = (
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_binary,
+    pa.types.is_large_binary,
+    pa.types.is_fixed_size_binary,
+)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return any(
+        test(kind) for test in (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean)
+    )
 
 
 def _from_arrow(column: pa.Array, name: str, path: str) -> NDArray[Any]:

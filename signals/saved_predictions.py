@@ -6,6 +6,7 @@ Needs neither Beam nor TensorFlow.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from tfx_privacy.signals import files, identity, table_reader, table_writer
 from tfx_privacy.signals.batch import Signals
 from tfx_privacy.signals.checks import require_finite
 from tfx_privacy.signals.errors import InputError
+from tfx_privacy.signals.inputs import WORD, InputFeature, input_columns
 from tfx_privacy.signals.labels import Labels, LabelSpec, labels_of_array
 from tfx_privacy.signals.losses import losses
 from tfx_privacy.signals.saved_files import SavedFile, open_saved
@@ -27,6 +29,7 @@ from tfx_privacy.signals.table import IdentityDescription, TableDescription, Tab
 from tfx_privacy.signals.target_output import logits_of_values, resolve_reading
 
 LABEL, LOGITS, PROBABILITIES, LOSS, ID = "label", "logits", "probabilities", "loss", "id"
+_PANDAS_INDEX_PREFIX = "__index_level_"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,12 +43,17 @@ class SavedPredictionsOptions:
         output's columns.
       slice_features: Columns that slices are made of; "label" stands for the class.
       unit_feature: The column that names the person behind a row; empty for none.
+      inputs: The columns that are kept as inputs: those that are named, or else
+        every column that means nothing else, is of numbers or strings, and of the
+        same kind in both files; in both cases without those excluded. None for
+        none. By default the index that pandas may add is left out too.
     """
 
     task: config_pb2.Task.ValueType = config_pb2.TASK_UNSPECIFIED
     label_vocabulary: tuple[str, ...] = ()
     slice_features: tuple[str, ...] = ()
     unit_feature: str = ""
+    inputs: config_pb2.InputSpec | None = None
 
 
 def write_saved_predictions_table(
@@ -72,7 +80,8 @@ def write_saved_predictions_table(
     with open_saved(members_file) as members, open_saved(nonmembers_file) as nonmembers:
         _require_same_columns(members, nonmembers, options)
         source = _output_column(members)
-        layout = _layout(members, source, options)
+        input_features = _input_features(members, nonmembers, options)
+        layout = _layout(members, source, options, input_features)
         buckets = table_writer.buckets_for(members.rows + nonmembers.rows)
         with table_writer.removed_on_failure(table_dir):
             table_writer.remove_table(table_dir)
@@ -128,7 +137,59 @@ def _output_column(saved: SavedFile) -> str:
     return outputs[0]
 
 
-def _layout(saved: SavedFile, source: str, options: SavedPredictionsOptions) -> TableLayout:
+def _input_features(
+    members: SavedFile, nonmembers: SavedFile, options: SavedPredictionsOptions
+) -> tuple[InputFeature, ...]:
+    if options.inputs is None:
+        return ()
+    excluded = set(options.inputs.excluded_feature_keys)
+    named = set(options.inputs.feature_keys)
+    if named:
+        chosen = sorted(named - excluded)
+        return tuple((name, _kind_of_named(name, members, nonmembers)) for name in chosen)
+    both = set(members.names) & set(nonmembers.names)
+    known = {LABEL, LOGITS, PROBABILITIES, LOSS, ID, options.unit_feature}
+    chosen = sorted(
+        name for name in both - known - excluded if not name.startswith(_PANDAS_INDEX_PREFIX)
+    )
+    kinds = {name: (members.input_kind(name), nonmembers.input_kind(name)) for name in chosen}
+    return tuple((name, ours) for name, (ours, theirs) in kinds.items() if ours and ours == theirs)
+
+
+def _kind_of_named(name: str, members: SavedFile, nonmembers: SavedFile) -> str:
+    if name in (LOGITS, PROBABILITIES, LOSS):
+        raise InputError(
+            f"inputs.feature_keys names {name!r}, which is what the model answers: expected "
+            "columns that an attacker knows without the model"
+        )
+    kinds = []
+    for saved in (members, nonmembers):
+        if name not in saved.names:
+            raise InputError(
+                f"inputs.feature_keys names {name!r}, which {saved.path!r} has no column of: "
+                f"found {', '.join(saved.names)}"
+            )
+        kind = saved.input_kind(name)
+        if kind is None:
+            raise InputError(
+                f"inputs.feature_keys names column {name!r} of {saved.path!r}: expected numbers, "
+                "one or as many in every row, or one string"
+            )
+        kinds.append(kind)
+    if kinds[0] != kinds[1]:
+        raise InputError(
+            f"inputs.feature_keys names {name!r}, a {kinds[0]} in {members.path!r} and a "
+            f"{kinds[1]} in {nonmembers.path!r}: expected the same in both"
+        )
+    return kinds[0]
+
+
+def _layout(
+    saved: SavedFile,
+    source: str,
+    options: SavedPredictionsOptions,
+    input_features: tuple[InputFeature, ...],
+) -> TableLayout:
     width, label_width = _widths(saved, source)
     where = f"column {source!r} of {saved.path!r}"
     kind, task = _reading(source, width, options, where)
@@ -144,6 +205,7 @@ def _layout(saved: SavedFile, source: str, options: SavedPredictionsOptions) -> 
         label_vocabulary=options.label_vocabulary,
         label_width=label_width if has_numbers else 0,
         slice_features=options.slice_features,
+        input_features=input_features,
         has_label=has_label,
         has_logits=source != LOSS,
         has_loss=has_label or source == LOSS,
@@ -187,7 +249,7 @@ def _signals(
     layout: TableLayout,
     options: SavedPredictionsOptions,
 ) -> Iterator[Signals]:
-    names = {source, *options.slice_features}
+    names = {source, *options.slice_features, *(name for name, _ in layout.input_features)}
     names.update(name for name in (LABEL, ID) if name in saved.names)
     names.update({options.unit_feature} - {""})
     first = 0
@@ -235,6 +297,12 @@ def _signals_of_chunk(
         loss=loss,
         units=units,
         slices=slices,
+        inputs=input_columns(
+            {name: _input_lists(chunk[name], kind) for name, kind in layout.input_features},
+            rows,
+            layout.input_features,
+            where,
+        ),
     )
 
 
@@ -325,6 +393,20 @@ def _value_lists(values: NDArray[Any]) -> pa.Array | None:
         flat = pa.array(values[there].astype(kind.to_pandas_dtype()))
     offsets = np.concatenate([[0], np.cumsum(there)])
     return pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), flat)
+
+
+def _input_lists(values: NDArray[Any], kind: str) -> pa.Array:
+    """An input as the lists that decoded examples have."""
+    if values.ndim == 2:
+        offsets = np.arange(len(values) + 1) * values.shape[1]
+        numbers = pa.array(np.ascontiguousarray(values, np.float32).ravel())
+        return pa.LargeListArray.from_arrays(pa.array(offsets), numbers)
+    if kind == WORD:
+        return _value_lists(values)
+    # Numbers of which some are missing are objects, and booleans are no words here.
+    if values.dtype == object:
+        values = np.array([math.nan if value is None else value for value in values], np.float32)
+    return _value_lists(values.astype(np.float32))
 
 
 def _as_matrix(values: NDArray[Any]) -> NDArray[Any]:

@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.signals.batch import Signals
 from tfx_privacy.signals.errors import InputError
+from tfx_privacy.signals.inputs import InputFeature, input_type
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 DESCRIPTION_NAME = "table.json"
 _SLICE_PREFIX = "slice:"
+_INPUT_PREFIX = "input:"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +38,8 @@ class TableLayout:
       label_vocabulary: The classes' names, or ().
       label_width: Numbers in a label; 0 where it is a class.
       slice_features: The features that rows keep the values of.
+      input_features: The features that rows keep as inputs: names, and "number" or
+        "word".
       has_label: Whether there is a `label` column.
       has_logits: Whether there is a `logits` column.
       has_loss: Whether there is a `loss` column.
@@ -50,6 +54,7 @@ class TableLayout:
     label_vocabulary: tuple[str, ...]
     label_width: int
     slice_features: tuple[str, ...]
+    input_features: tuple[InputFeature, ...]
     has_label: bool
     has_logits: bool
     has_loss: bool
@@ -114,6 +119,7 @@ class TableDescription(TableLayout):
       splits: The rows of each split.
       buckets: How many buckets there are, some of which may have no file.
       files: The files, sorted by bucket.
+      input_bytes: What the inputs of all rows take in memory.
       schema_version: Version of this description and of the columns.
     """
 
@@ -121,6 +127,7 @@ class TableDescription(TableLayout):
     splits: tuple[SplitRows, ...]
     buckets: int
     files: tuple[TableFile, ...]
+    input_bytes: int = 0
     schema_version: int = SCHEMA_VERSION
 
     @property
@@ -162,6 +169,7 @@ class TableDescription(TableLayout):
             content["files"] = tuple(TableFile(**file) for file in content["files"])
             for name in ("label_vocabulary", "slice_features"):
                 content[name] = tuple(content[name])
+            content["input_features"] = tuple(map(tuple, content["input_features"]))
             return cls(**content)
         except (KeyError, TypeError, json.JSONDecodeError) as error:
             raise InputError(f"not the description of a signals table: {error!r}") from error
@@ -186,6 +194,10 @@ def arrow_schema(layout: TableLayout) -> pa.Schema:
             pa.field(slice_column(feature), pa.list_(pa.string()), nullable=False)
             for feature in layout.slice_features
         ),
+        *(
+            pa.field(input_column(name), input_type(kind), nullable=False)
+            for name, kind in layout.input_features
+        ),
     ]
     return pa.schema(fields)
 
@@ -193,6 +205,11 @@ def arrow_schema(layout: TableLayout) -> pa.Schema:
 def slice_column(feature: str) -> str:
     """The column of a feature's slice words."""
     return _SLICE_PREFIX + feature
+
+
+def input_column(feature: str) -> str:
+    """The column of a feature that is an input."""
+    return _INPUT_PREFIX + feature
 
 
 def to_record_batch(signals: Signals, split: str, schema: pa.Schema) -> pa.RecordBatch:
@@ -207,8 +224,11 @@ def to_record_batch(signals: Signals, split: str, schema: pa.Schema) -> pa.Recor
         "loss": lambda: _numbers_to_arrow(_there(signals.loss, "loss")),
         "weight": lambda: _numbers_to_arrow(_there(signals.weight, "weight")),
     }
-    slices = {slice_column(feature): values for feature, values in signals.slices.items()}
-    columns = [slices[name] if name in slices else made[name]() for name in schema.names]
+    lists = {
+        **{slice_column(feature): values for feature, values in signals.slices.items()},
+        **{input_column(feature): values for feature, values in signals.inputs.items()},
+    }
+    columns = [lists[name] if name in lists else made[name]() for name in schema.names]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
@@ -224,6 +244,7 @@ def from_table(rows: pa.Table, layout: TableLayout) -> Signals:
 
     units = column("unit")
     slices = {feature: column(slice_column(feature)) for feature in layout.slice_features}
+    inputs = {feature: column(input_column(feature)) for feature, _ in layout.input_features}
     return Signals(
         task=layout.task,
         ids=ids_from_arrow(_one_array(rows.column("id"))),
@@ -234,6 +255,7 @@ def from_table(rows: pa.Table, layout: TableLayout) -> Signals:
         units=None if units is None else ids_from_arrow(units),
         weight=numbers("weight"),
         slices={feature: values for feature, values in slices.items() if values is not None},
+        inputs={feature: values for feature, values in inputs.items() if values is not None},
     )
 
 

@@ -19,6 +19,7 @@ from tfx_privacy.signals.table import (
     DESCRIPTION_NAME,
     TableDescription,
     from_table,
+    input_column,
     slice_column,
 )
 
@@ -30,6 +31,8 @@ _COLUMNS = {
     "units": "unit",
     "weight": "weight",
 }
+# Of all columns that a batch has, so that wide rows come in smaller batches.
+_BATCH_BYTES = 64 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,10 +78,11 @@ def read_bucket(
       table_dir: The table.
       description: Its description.
       bucket: In 0 .. description.buckets - 1.
-      columns: Which of "label", "logits", "loss", "units", "weight" and "slices"
-        to read, where the table has them; None for all. Ids and members are
-        always read.
-      batch_rows: The most rows of a batch.
+      columns: Which of "label", "logits", "loss", "units", "weight", "slices" and
+        "inputs" to read, where the table has them; None for all but "inputs",
+        which may be far larger than the rest. Ids and members are always read.
+      batch_rows: The most rows of a batch; where rows are wide it has fewer, and
+        some 64 MB.
 
     Raises:
       InputError: If a file of the table cannot be read.
@@ -146,17 +150,24 @@ def _batches(
     names = ["id", "member", *(_COLUMNS[name] for name in wanted if name in _COLUMNS)]
     if "slices" in wanted:
         names.extend(slice_column(feature) for feature in description.slice_features)
+    if "inputs" in wanted:
+        names.extend(input_column(feature) for feature, _ in description.input_features)
     waiting: list[pa.Table] = []
     for file in description.files:
         if file.bucket != bucket:
             continue
         for piece in _pieces(files.join(table_dir, file.name), names, batch_rows):
-            if sum(part.num_rows for part in [*waiting, piece]) > batch_rows:
+            if waiting and not _is_one_batch([*waiting, piece], batch_rows):
                 yield pa.concat_tables(waiting)
                 waiting = []
             waiting.append(piece)
     if waiting:
         yield pa.concat_tables(waiting)
+
+
+def _is_one_batch(parts: list[pa.Table], batch_rows: int) -> bool:
+    rows, size = sum(part.num_rows for part in parts), sum(part.nbytes for part in parts)
+    return bool(rows <= batch_rows and size <= _BATCH_BYTES)
 
 
 def _pieces(path: str, names: list[str], most_rows: int) -> Iterator[pa.Table]:
@@ -166,7 +177,9 @@ def _pieces(path: str, names: list[str], most_rows: int) -> Iterator[pa.Table]:
             there = [name for name in names if name in content.schema_arrow.names]
             for number in range(content.num_row_groups):
                 group = content.read_row_group(number, columns=there, use_threads=False)
-                for start in range(0, group.num_rows, most_rows):
-                    yield group.slice(start, most_rows)
+                fitting = group.num_rows * _BATCH_BYTES // max(group.nbytes, 1)
+                step = max(1, min(most_rows, fitting))
+                for start in range(0, group.num_rows, step):
+                    yield group.slice(start, step)
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"cannot read {path!r} of the signals table: {error}") from error

@@ -12,7 +12,7 @@ import contextlib
 import dataclasses
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,7 @@ from tfx_privacy.signals.table import (
     TableFile,
     TableLayout,
     arrow_schema,
+    input_column,
     slice_column,
     to_record_batch,
 )
@@ -43,6 +44,9 @@ _MOST_BUCKETS = 128
 _BUFFER_BYTES = 32 << 20
 # A file keeps some kilobytes in memory for each row group until it is closed.
 _GROUPS_A_FILE = 512
+
+# Values of which most are distinct would take more room in a dictionary than without.
+_DICTIONARY_BYTES = 64 << 10
 
 _ROWS_PREFIX = "rows-"
 _STAGING_PREFIX = ".writing-"
@@ -60,10 +64,12 @@ class Written:
     Attributes:
       files: The files, in place.
       splits: Rows of each split in them.
+      input_bytes: What the inputs of these rows take in memory.
     """
 
     files: tuple[TableFile, ...]
     splits: tuple[SplitRows, ...]
+    input_bytes: int = 0
 
 
 class TableWriter:
@@ -81,7 +87,10 @@ class TableWriter:
         self._table_dir = table_dir
         self._buckets = buckets
         self._schema = arrow_schema(layout)
-        self._words = ["split", *map(slice_column, layout.slice_features)]
+        inputs = [input_column(feature) for feature, _ in layout.input_features]
+        self._in_dictionary = ["split", *map(_values_of, map(slice_column, layout.slice_features))]
+        self._in_dictionary.extend(map(_values_of, inputs))
+        self._input_bytes = 0
         self._waiting: list[list[pa.RecordBatch]] = [[] for _ in range(buckets)]
         self._waiting_bytes = 0
         self._open: dict[int, _BucketFile] = {}
@@ -111,6 +120,7 @@ class TableWriter:
             rows = batch.slice(ends[number], ends[number + 1] - ends[number])
             self._waiting[number].append(rows)
         self._waiting_bytes += batch.nbytes
+        self._input_bytes += _bytes_of(signals.inputs)
         self._count(signals, split)
         if self._waiting_bytes >= _BUFFER_BYTES:
             self._flush()
@@ -128,7 +138,7 @@ class TableWriter:
             placed.append(TableFile(file.path.name, file.bucket, file.rows))
         files.remove([str(self._staging)])
         splits = (SplitRows(*key, rows) for key, rows in self._rows_of_split.items())
-        return Written(tuple(placed), tuple(splits))
+        return Written(tuple(placed), tuple(splits), self._input_bytes)
 
     def discard(self) -> None:
         """Deletes what was written and not put in place."""
@@ -166,9 +176,26 @@ class TableWriter:
     def _new_file(self, bucket: int) -> _BucketFile:
         path = self._staging / f"{_ROWS_PREFIX}{bucket:05d}-{uuid.uuid4().hex}.parquet"
         writer = pq.ParquetWriter(
-            path, self._schema, use_dictionary=self._words, write_statistics=False
+            path,
+            self._schema,
+            use_dictionary=self._in_dictionary,
+            dictionary_pagesize_limit=_DICTIONARY_BYTES,
+            write_statistics=False,
         )
         return _BucketFile(bucket, path, writer)
+
+
+def _values_of(column: str) -> str:
+    """Where Parquet keeps the values of a column of lists."""
+    return f"{column}.list.item"
+
+
+def _bytes_of(lists: Mapping[str, pa.Array]) -> int:
+    """Of values and offsets; the same however the rows are divided into batches."""
+    return sum(
+        4 * len(column) + len(column.flatten()) * column.type.value_type.bit_width // 8
+        for column in lists.values()
+    )
 
 
 @dataclasses.dataclass
@@ -200,6 +227,7 @@ def commit(
         splits=tuple(SplitRows(*key, rows[key]) for key in sorted(rows)),
         buckets=buckets,
         files=tuple(table_files),
+        input_bytes=sum(part.input_bytes for part in parts),
     )
     _remove_files(table_dir, keep={file.name for file in table_files})
     files.write_text_whole(files.join(table_dir, DESCRIPTION_NAME), description.to_json())

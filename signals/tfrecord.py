@@ -7,7 +7,7 @@ import gzip
 import io
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO, cast
 
 import google_crc32c
@@ -42,6 +42,18 @@ def read_records(path: str) -> Iterator[bytes]:
             raise InputError(
                 f"cannot read {path!r} as a TFRecord file: after {number} good records: {error}"
             ) from error
+
+
+def write_records(path: str, records: Iterable[bytes]) -> None:
+    """Writes a TFRecord file that appears whole, gzip if its name ends in `.gz`.
+
+    The same records make the same bytes: the file holds no name and no time.
+
+    Raises:
+      InputError: If the file cannot be written.
+    """
+    content = b"".join(_framed(record) for record in records)
+    files.write_bytes_whole(path, gzip.compress(content, mtime=0) if _is_gzip(path) else content)
 
 
 def records_in_start(path: str, prefix_bytes: int) -> tuple[int, int]:
@@ -87,6 +99,12 @@ def _rest_of_record(head: bytes, stream: BinaryIO) -> bytes:
     if _masked_checksum(record) != _FOOT.unpack_from(rest, length)[0]:
         raise _CorruptError("the next record fails its checksum; the file is damaged")
     return record
+
+
+def _framed(record: bytes) -> bytes:
+    length = struct.pack("<Q", len(record))
+    head = _HEAD.pack(len(record), _masked_checksum(length))
+    return head + record + _FOOT.pack(_masked_checksum(record))
 
 
 def _masked_checksum(data: bytes) -> int:

@@ -68,6 +68,55 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
+def measured_series(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Metrics and record risk of models on the same records: "first", "worse" or "third".
+
+    Each has a URI of its own, as models in a pipeline have. Their predictions correlate by .9, and
+    of "worse" members give themselves away more often.
+    """
+    import apache_beam as beam
+
+    from tfx_privacy.evaluation.measure import measure
+    from tfx_privacy.evaluation.metrics_directory import read_metrics, write_metrics
+    from tfx_privacy.evaluation.output_directory import whole_output
+    from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+
+    cases = {"first": (0.0, 1), "worse": (0.5, 2), "third": (0.0, 3)}
+    made: dict[str, Path] = {}
+
+    def make(name: str) -> Path:
+        if name not in made:
+            leak, seed = cases[name]
+            folder = tmp_path_factory.mktemp(name)
+            for side, rows in (("members", 9_000), ("nonmembers", 9_000)):
+                same, own = (
+                    np.random.default_rng((which, side == "members")) for which in (0, seed)
+                )
+                label = same.integers(0, _CLASSES, rows)
+                noise = np.sqrt(0.9) * same.normal(size=(rows, _CLASSES))
+                logits = (noise + np.sqrt(0.1) * own.normal(size=noise.shape)).astype(np.float32)
+                logits[np.arange(rows), label] += leak * (side == "members")
+                ids = np.arange(rows) + rows * (side == "members")
+                np.savez(folder / f"{side}.npz", label=label, logits=logits, id=ids)
+            with whole_output(str(folder / "metrics")) as outputs:
+                measure(
+                    str(folder / "members.npz"),
+                    str(folder / "nonmembers.npz"),
+                    config_pb2.PrivacyConfig(attacks=["loss_threshold", "entropy"]),
+                    outputs,
+                    beam.Pipeline,
+                )
+            content = read_metrics(str(folder / "metrics"))
+            content.results.model.uri = f"/models/{name}"
+            content.results.model.signature_name = "serving_default"
+            write_metrics(content, str(folder / "metrics"))
+            made[name] = folder / "metrics"
+        return made[name]
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `model`, a softmax over 3 classes of 2 features, and TFRecords.
 

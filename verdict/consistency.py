@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from collections.abc import Sequence
 
-import numpy as np
-
 from tfx_privacy.metrics.best_attack import measure_best
-from tfx_privacy.metrics.counts import WHOLE, Evidence, ScoreCounts, ScoreEdges, SliceKey
-from tfx_privacy.metrics.measure import measure_attack
+from tfx_privacy.metrics.counts import WHOLE, Evidence, SliceKey
 from tfx_privacy.metrics.registry import metric_from_spec, metric_title
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
+from tfx_privacy.verdict.control_consistency import check_controls
+from tfx_privacy.verdict.numbers_agree import (
+    check_attack,
+    check_counts,
+    check_edges,
+    check_number,
+    check_value,
+)
 
 SCHEMA_VERSION = 2
-_TOLERANCE = 1e-9
 
 
 def check_consistent(results: results_pb2.PrivacyResults, evidence: Evidence) -> None:
     """Refuses results that do not agree with the counts beside them.
 
     Everything that is listed is computed again: the attacks on the whole and on each
-    slice, the best of them, and the number of judged records. Every attack that was
-    asked for has to be listed or skipped, and every row that was read accounted for.
-    A value listed as NaN is left to the verdict, and so is an attack whose counts are
-    missing.
+    slice, the best of them, the runs of the controls, the power, and the numbers of
+    records. Every attack that was asked for has to be listed or skipped, every run of a
+    control listed, and every row that was read accounted for. A value listed as NaN is
+    left to the verdict, and so is an attack whose counts are missing.
 
     Raises:
       ValueError: If something disagrees by more than 1e-9, counts have no meaning, an
@@ -36,40 +38,19 @@ def check_consistent(results: results_pb2.PrivacyResults, evidence: Evidence) ->
         raise ValueError(
             f"results: found schema version {results.schema_version}, expected {SCHEMA_VERSION}"
         )
+    for attack, edges in evidence.edges.items():
+        check_edges(_place(attack, WHOLE), edges)
     for (attack, key), counts in evidence.counts.items():
-        _check_counts(_place(attack, key), counts, evidence.edges.get(attack))
+        check_counts(_place(attack, key), counts, evidence.edges.get(attack))
     _check_listed(results, evidence)
     _check_attacks(WHOLE, results.records.judge, results.attacks, evidence)
     for entry in results.slices:
         key = tuple((part.feature, part.value) for part in entry.key)
         _check_attacks(key, entry.judge, entry.attacks, evidence)
+    _check_slice_rows(results, evidence)
     _check_best(results, evidence)
     _check_records(results.records)
-
-
-def has_nan(value: results_pb2.MeasuredValue) -> bool:
-    """Whether a listed value is no number."""
-    return any(math.isnan(number) for number in (value.estimate, value.lower, value.upper))
-
-
-def _check_counts(place: str, counts: ScoreCounts, edges: ScoreEdges | None) -> None:
-    if edges is None:
-        raise ValueError(f"counts of {place}: found no edges of that attack")
-    for side, numbers in (("members", counts.members), ("non-members", counts.nonmembers)):
-        if len(numbers) != edges.bins:
-            raise ValueError(
-                f"counts of {place}: found {len(numbers)} bins of {side}, expected {edges.bins}"
-            )
-        if (numbers < 0).any():
-            raise ValueError(f"counts of {place}: found a negative number of {side}")
-    if not np.isfinite(edges.edges).all() or (np.diff(edges.edges) <= 0).any():
-        raise ValueError(f"edges of {place}: expected ascending numbers")
-    for name, found in dataclasses.asdict(edges.thresholds).items():
-        if not 0 <= found <= edges.bins:
-            raise ValueError(
-                f"edges of {place}: found threshold {name!r} at bin {found}, "
-                f"expected 0 to {edges.bins}"
-            )
+    check_controls(results, evidence)
 
 
 def _check_listed(results: results_pb2.PrivacyResults, evidence: Evidence) -> None:
@@ -108,6 +89,15 @@ def _check_records(records: results_pb2.Records) -> None:
                 f"records: found {read} {side} read, expected {total}: duplicate, same_unit, "
                 "fit, fit_beyond_sample and judge together"
             )
+    for side, shared, duplicate in (
+        ("members", records.on_both_sides.members, records.duplicate.members),
+        ("non-members", records.on_both_sides.nonmembers, records.duplicate.nonmembers),
+    ):
+        if not 0 <= shared <= duplicate:
+            raise ValueError(
+                f"records: found {shared} {side} on both sides, expected at most the {duplicate} "
+                "that are duplicates"
+            )
 
 
 def _check_attacks(
@@ -127,22 +117,37 @@ def _check_attacks(
                 f"{judged.nonmembers} non-members, the counts give {counts.n_members} and "
                 f"{counts.n_nonmembers}"
             )
-        _check_attack(place, attack, counts, evidence.edges[attack.name])
+        check_attack(place, attack, counts, evidence.edges[attack.name])
 
 
-def _check_attack(
-    place: str, attack: results_pb2.AttackResult, counts: ScoreCounts, edges: ScoreEdges
-) -> None:
-    alone = measure_attack(attack.name, counts, edges, (), 0.95)
-    _check_number(f"threshold of {place}", attack.threshold, alone.threshold)
-    _check_number(f"resolution of {place}", attack.resolution, alone.resolution)
-    for value in attack.metrics:
-        metric = metric_from_spec(value.metric)
-        name = f"{metric_title(metric)} of {place}"
-        again = measure_attack(attack.name, counts, edges, [metric], value.value.confidence)
-        if not again.metrics:
-            raise ValueError(f"{name}: found a value, but a side has no rows")
-        _check_value(name, value, again.metrics[0])
+def _check_slice_rows(results: results_pb2.PrivacyResults, evidence: Evidence) -> None:
+    """Refuses slices whose rows of the splits are unknown, others, or too few or many."""
+    listed = [tuple((part.feature, part.value) for part in entry.key) for entry in results.slices]
+    if len(set(listed)) != len(listed):
+        raise ValueError("results: found a slice listed twice")
+    counted = {key for _, key in evidence.counts if key != WHOLE}
+    for key in sorted(counted - set(listed)):
+        raise ValueError(f"results: found counts of slice {_name(key)}, but no results of it")
+    read = results.records.read
+    for key, entry in zip(listed, results.slices, strict=True):
+        place = f"rows of slice {_name(key)}"
+        if key not in evidence.slice_rows:
+            raise ValueError(f"{place}: found none in the evidence, expected their number")
+        found = (entry.rows.members, entry.rows.nonmembers)
+        for side, rows, expected, judged, most in zip(
+            ("members", "non-members"),
+            found,
+            evidence.slice_rows[key],
+            (entry.judge.members, entry.judge.nonmembers),
+            (read.members, read.nonmembers),
+            strict=True,
+        ):
+            check_number(f"{side} among the {place}", rows, expected)
+            if not judged <= rows <= most:
+                raise ValueError(
+                    f"{side} among the {place}: found {rows}, expected at least the {judged} "
+                    f"judged and at most the {most} read"
+                )
 
 
 def _check_best(results: results_pb2.PrivacyResults, evidence: Evidence) -> None:
@@ -161,31 +166,14 @@ def _check_best(results: results_pb2.PrivacyResults, evidence: Evidence) -> None
         again = measure_best(evidence, results.best_attack, [metric], value.value.confidence)
         if not again:
             raise ValueError(f"{name}: found a value, but a side has no rows")
-        _check_value(name, value, again[0])
-
-
-def _check_value(
-    name: str, found: results_pb2.MetricValue, expected: results_pb2.MetricValue
-) -> None:
-    if has_nan(found.value):
-        return
-    for field in ("estimate", "lower", "upper", "members", "nonmembers"):
-        _check_number(
-            f"{field} of {name}", getattr(found.value, field), getattr(expected.value, field)
-        )
-    if found.HasField("max_in_sample"):
-        _check_number(f"max_in_sample of {name}", found.max_in_sample, expected.max_in_sample)
-
-
-def _check_number(name: str, found: float, expected: float) -> None:
-    if found != expected and not abs(found - expected) <= _TOLERANCE:
-        raise ValueError(
-            f"{name}: found {found:.12g}, the counts give {expected:.12g}; "
-            "results must not be edited by hand"
-        )
+        check_value(name, value, again[0])
 
 
 def _place(attack: str, key: SliceKey) -> str:
     if not key:
         return repr(attack)
-    return f"{attack!r} in slice " + ", ".join(f"{feature}={value}" for feature, value in key)
+    return f"{attack!r} in slice {_name(key)}"
+
+
+def _name(key: SliceKey) -> str:
+    return ", ".join(f"{feature}={value}" for feature, value in key)

@@ -1,97 +1,154 @@
-"""What the counts say about one threshold, attack by attack."""
+"""What the counts say about one threshold on the whole, attack by attack."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 
-from tfx_privacy.metrics.counts import WHOLE, Evidence, ScoreCounts
-from tfx_privacy.metrics.interval import Interval
+from tfx_privacy.metrics.counts import WHOLE, Evidence, ScoreCounts, ScoreEdges, SliceKey
 from tfx_privacy.metrics.metric import Metric
 from tfx_privacy.metrics.registry import metric_from_spec
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
-from tfx_privacy.verdict.consistency import has_nan
+from tfx_privacy.verdict.claim import PASS_ALPHA, Claim
+from tfx_privacy.verdict.numbers_agree import has_nan
 from tfx_privacy.verdict.p_value import p_value_above
-
-# PASS needs the upper bound at this one-sided level within the limit.
-PASS_ALPHA = 0.025
-# Two-sided, of the intervals shown: each bound at PASS_ALPHA.
-CONFIDENCE = 1.0 - 2.0 * PASS_ALPHA
 
 
 @dataclasses.dataclass(frozen=True)
-class JudgedAttack:
-    """One attack held against one limit.
+class Problem:
+    """Why something could not be judged.
 
     Attributes:
-      name: The attack's name.
-      counts: Its JUDGE rows.
-      interval: The metric, each bound at PASS_ALPHA.
-      p_value: Of "the metric is at most the limit"; before correction.
+      attack: Which attack; "" where it is no attack's.
+      why: The end of a sentence: "the counts of the attack 'a' are missing".
     """
 
-    name: str
-    counts: ScoreCounts
-    interval: Interval
-    p_value: float
+    attack: str
+    why: str
+
+
+@dataclasses.dataclass(frozen=True)
+class SmallSlice:
+    """A slice that is too small to judge.
+
+    Attributes:
+      key: The slice.
+      members: Rows of the splits in it.
+      nonmembers: Rows of the splits in it.
+    """
+
+    key: SliceKey
+    members: int
+    nonmembers: int
 
 
 @dataclasses.dataclass(frozen=True)
 class Examination:
-    """One threshold and every attack that ran.
+    """One threshold, and every claim that could be made about it.
 
     Attributes:
       threshold: With every default filled in.
       metric: The metric that it limits.
-      attacks: The attacks that could be judged.
-      problem: Why there is none, or why one could not be judged; None if all could.
-      problem_attack: Which one could not be judged; "" if none ran.
+      claims: On the whole one for each attack; on slices one for each slice.
+      problem: Why there is none, or why one could not be made; None if all could.
+      too_small: For a threshold on slices: those that are too small to judge.
+      skipped: True for a threshold on the change without a baseline.
     """
 
     threshold: thresholds_pb2.PrivacyThreshold
     metric: Metric
-    attacks: tuple[JudgedAttack, ...]
-    problem: str | None
-    problem_attack: str
+    claims: tuple[Claim, ...] = ()
+    problem: Problem | None = None
+    too_small: tuple[SmallSlice, ...] = ()
+    skipped: bool = False
 
 
-def examine(
+def examine_whole(
+    index: int,
     threshold: thresholds_pb2.PrivacyThreshold,
     results: results_pb2.PrivacyResults,
     evidence: Evidence,
 ) -> Examination:
     """Measures a threshold's metric for every attack of the results, from the counts."""
     metric = metric_from_spec(threshold.metric)
-    judged: list[JudgedAttack] = []
-    problems: list[tuple[str, str]] = []
+    rows = results.records.read.members + results.records.read.nonmembers
+    claims: list[Claim] = []
+    problems: list[Problem] = []
     for attack in results.attacks:
-        found = _judge(metric, threshold.upper_limit, attack, evidence)
-        if isinstance(found, JudgedAttack):
-            judged.append(found)
+        found = judged_counts(metric, attack.name, WHOLE, evidence, attack)
+        if isinstance(found, Problem):
+            problems.append(found)
         else:
-            problems.append((attack.name, found))
+            limit = threshold.upper_limit
+            claims.append(absolute_claim(index, metric, limit, attack.name, WHOLE, rows, found))
     if not results.attacks:
-        problems.append(("", "no attack ran"))
-    problem_attack, problem = problems[0] if problems else ("", None)
-    return Examination(threshold, metric, tuple(judged), problem, problem_attack)
+        problems.append(Problem("", "no attack ran"))
+    return Examination(threshold, metric, tuple(claims), next(iter(problems), None))
 
 
-def _judge(
-    metric: Metric, limit: float, attack: results_pb2.AttackResult, evidence: Evidence
-) -> JudgedAttack | str:
-    """The attack held against the limit, or why it cannot be."""
-    name = attack.name
-    counts, edges = evidence.counts.get((name, WHOLE)), evidence.edges.get(name)
+def absolute_claim(
+    index: int,
+    metric: Metric,
+    limit: float,
+    attack: str,
+    key: SliceKey,
+    rows: int,
+    measured: tuple[ScoreCounts, ScoreEdges],
+) -> Claim:
+    """That a metric exceeds a limit, by the counts of one attack in one place."""
+    counts, edges = measured
+    return Claim(
+        threshold=index,
+        metric=metric,
+        limit=limit,
+        attack=attack,
+        slice=key,
+        members=counts.n_members,
+        nonmembers=counts.n_nonmembers,
+        rows=rows,
+        interval=metric.measure(counts, edges.thresholds, PASS_ALPHA),
+        p_value=p_value_above(
+            lambda alpha: metric.measure(counts, edges.thresholds, alpha).lower, limit
+        ),
+    )
+
+
+def judged_counts(
+    metric: Metric,
+    attack: str,
+    key: SliceKey,
+    evidence: Evidence,
+    listed: results_pb2.AttackResult | None,
+) -> tuple[ScoreCounts, ScoreEdges] | Problem:
+    """The counts that a metric can be judged by, or why there are none.
+
+    Args:
+      metric: What is to be measured.
+      attack: The attack's name.
+      key: The slice, or WHOLE.
+      evidence: Where the counts are.
+      listed: What the results say about the attack there; None if nothing.
+    """
+    counts, edges = evidence.counts.get((attack, key)), evidence.edges.get(attack)
     if counts is None or edges is None:
-        return f"the counts of the attack '{name}' are missing"
+        return Problem(attack, f"the counts of the attack '{attack}' are missing")
     for side, rows in (("training", counts.n_members), ("other", counts.n_nonmembers)):
         if rows == 0:
-            return f"there are no {side} records to judge the attack '{name}' by"
-    if any(has_nan(listed.value) for listed in attack.metrics if listed.metric == metric.spec()):
-        return f"the results of the attack '{name}' are no number"
-    interval = metric.measure(counts, edges.thresholds, PASS_ALPHA)
+            why = f"there are no {side} records to judge the attack '{attack}' by"
+            return Problem(attack, why)
+    if listed is not None and _is_no_number(metric, listed):
+        return Problem(attack, f"the results of the attack '{attack}' are no number")
+    try:
+        interval = metric.measure(counts, edges.thresholds, PASS_ALPHA)
+    except ValueError as error:
+        # The audit by canaries refuses sides that no fair coin made.
+        return Problem(attack, f"the counts of the attack '{attack}' do not allow it: {error}")
     if any(math.isnan(number) for number in dataclasses.astuple(interval)):
-        return f"the counts of the attack '{name}' give no number"
-    p_value = p_value_above(metric, counts, edges.thresholds, limit)
-    return JudgedAttack(name, counts, interval, p_value)
+        return Problem(attack, f"the counts of the attack '{attack}' give no number")
+    return counts, edges
+
+
+def _is_no_number(metric: Metric, listed: results_pb2.AttackResult) -> bool:
+    spec = metric.spec()
+    return any(has_nan(value.value) for value in listed.metrics if value.metric == spec)

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from tfx_privacy.metrics.counts import Evidence
-from tfx_privacy.metrics.interval import Interval
-from tfx_privacy.metrics.measure import measured_value
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
 from tfx_privacy.proto import privacy_verdict_pb2 as verdict_pb2
-from tfx_privacy.verdict import words
+from tfx_privacy.verdict.baseline import Baseline
+from tfx_privacy.verdict.change import examine_change, fault_of
+from tfx_privacy.verdict.claim import Claim
 from tfx_privacy.verdict.consistency import check_consistent
-from tfx_privacy.verdict.examination import (
-    CONFIDENCE,
-    PASS_ALPHA,
-    Examination,
-    JudgedAttack,
-    examine,
-)
-from tfx_privacy.verdict.holm import holm_rejected
-from tfx_privacy.verdict.limits import resolve_thresholds
-from tfx_privacy.verdict.records_to_decide import NOT_DECIDABLE, records_to_decide
+from tfx_privacy.verdict.controls import judge_controls
+from tfx_privacy.verdict.examination import Examination, examine_whole
+from tfx_privacy.verdict.family import SLICE_FAMILY_LEVEL, WHOLE_FAMILY_LEVEL, family_of
+from tfx_privacy.verdict.finding import find_on_whole
+from tfx_privacy.verdict.limits import is_on_change, is_on_slices, resolve_thresholds
+from tfx_privacy.verdict.policy import Blessing, blessing_of, outcome_of
+from tfx_privacy.verdict.reasons import reasons_of
+from tfx_privacy.verdict.requirements import unmet
+from tfx_privacy.verdict.slice_finding import find_slices, sum_up_slices
+from tfx_privacy.verdict.slices import examine_slices
 
 SCHEMA_VERSION = 2
-# A false BLOCK happens in at most 5% of verdicts: half of that is for claims about
-# the whole (metrics and attacks), half for claims about slices.
-WHOLE_FAMILY_LEVEL = 0.025
 
 
 def judge(
@@ -34,27 +31,27 @@ def judge(
     evidence: Evidence,
     thresholds: thresholds_pb2.PrivacyThresholds,
     quality_blessed: bool | None = None,
+    baseline: Baseline | None = None,
 ) -> verdict_pb2.PrivacyVerdict:
-    """Judges the whole of the JUDGE rows.
+    """Judges a measurement of a model.
 
-    Every threshold is held against every attack that ran, by intervals computed again
-    from the counts; a metric need not be among those of the results.
+    Every threshold on the whole is held against every attack that ran, every threshold
+    on slices against the attack that was best on FIT, by intervals computed again from
+    the counts; a metric need not be among those of the results.
 
-    A threshold BLOCKs where "the metric is at most the limit" is rejected for some
-    attack, by Holm over all thresholds and attacks at WHOLE_FAMILY_LEVEL. Else it has
-    PASS where the upper bound of every attack, one-sided at 97.5%, is within the
-    limit, without correction: all have to pass (an intersection-union test). Else it
-    is CANNOT_TELL, and so it is where nothing was measured.
+    A threshold BLOCKs where "it is at most the limit" is rejected for some attack or
+    slice: by Holm over all claims about the whole, changes among them, at
+    WHOLE_FAMILY_LEVEL, and over all claims about slices at SLICE_FAMILY_LEVEL. So a
+    false BLOCK happens in at most 5% of verdicts. Else it has PASS where the upper
+    bound of every attack or slice, one-sided at 97.5%, is within the limit, without
+    correction: all have to pass (an intersection-union test). Else it is CANNOT_TELL,
+    and so it is where nothing was measured.
 
-    The verdict is BLOCK if any threshold blocks; PASS if there are MUST_PASS thresholds
-    and all of them pass; else CANNOT_TELL. So thresholds that are BLOCK_ONLY without
-    exception give BLOCK or CANNOT_TELL: PASS says that a limit was shown to be kept,
-    and they ask for no such thing.
-
-    PASS is blessed. CANNOT_TELL is blessed, with a warning, where the policy says so,
-    there are MUST_PASS thresholds, and intervals that are too wide are all that is
-    wrong with those that are undecided. Where the Evaluator refused, nothing is
-    blessed; the outcome stays what privacy says.
+    How outcome and blessing follow from findings, controls and policies is told in
+    policy.py. Where the Evaluator refused, nothing is blessed; the outcome stays what
+    privacy says. Thresholds that are BLOCK_ONLY without exception give BLOCK or
+    CANNOT_TELL: PASS says that a limit was shown to be kept, and they ask for no such
+    thing.
 
     Args:
       results: What was measured.
@@ -62,170 +59,92 @@ def judge(
       thresholds: The limits; what they leave open is filled in.
       quality_blessed: The Evaluator's blessing of the same model; None where it is
         not asked for.
+      baseline: What changes are counted from; None where there is nothing.
 
     Returns:
       The verdict. Its `package_version` and `metrics_uri` are left to the caller.
 
     Raises:
       ValueError: If the thresholds are wrong, or results and counts contradict each
-        other.
+        other. A baseline that does is CANNOT_TELL for the thresholds on the change.
     """
     resolved = resolve_thresholds(thresholds)
     check_consistent(results, evidence)
-    examinations = [examine(threshold, results, evidence) for threshold in resolved.thresholds]
-    p_values = {
-        (index, attack.name): attack.p_value
-        for index, examination in enumerate(examinations)
-        for attack in examination.attacks
-    }
-    rejected = holm_rejected(p_values, WHOLE_FAMILY_LEVEL)
-    # What a single claim needs at worst, for "how many records would decide".
-    block_alpha = WHOLE_FAMILY_LEVEL / max(1, len(p_values))
-    records = results.records.read.members + results.records.read.nonmembers
-    findings = []
-    for index, examination in enumerate(examinations):
-        blocking = [a for a in examination.attacks if (index, a.name) in rejected]
-        findings.append(_find(examination, blocking, records, block_alpha))
-    return _combine(findings, resolved, results, quality_blessed)
-
-
-def _find(
-    examination: Examination, blocking: Sequence[JudgedAttack], records: int, block_alpha: float
-) -> verdict_pb2.Finding:
-    limit = examination.threshold.upper_limit
-    if blocking:
-        worst = min(blocking, key=lambda attack: (attack.p_value, -attack.interval.lower))
-        finding = _finding_of(examination, worst, verdict_pb2.BLOCK)
-        finding.reason = words.blocking(examination.metric, limit, *_shown(worst))
-        return finding
-    if examination.problem is not None:
-        return verdict_pb2.Finding(
-            threshold=examination.threshold,
-            outcome=verdict_pb2.CANNOT_TELL,
-            attack=examination.problem_attack,
-            p_value=1.0,
-            records_to_decide=NOT_DECIDABLE,
-            reason=_as_counted(
-                examination, words.not_measured(examination.metric, examination.problem)
-            ),
-        )
-    worst = max(examination.attacks, key=lambda attack: attack.interval.upper)
-    if worst.interval.upper <= limit:
-        finding = _finding_of(examination, worst, verdict_pb2.PASS)
-        sentence = words.passing(examination.metric, limit, *_shown(worst))
-    else:
-        finding = _finding_of(examination, worst, verdict_pb2.CANNOT_TELL)
-        finding.interval_too_wide = True
-        finding.records_to_decide = records_to_decide(
-            worst.interval, limit, records, PASS_ALPHA, block_alpha
-        )
-        sentence = words.too_wide(
-            examination.metric, limit, *_shown(worst), records, finding.records_to_decide
-        )
-    finding.reason = _as_counted(examination, sentence)
-    return finding
-
-
-def _finding_of(
-    examination: Examination, attack: JudgedAttack, outcome: verdict_pb2.Outcome.ValueType
-) -> verdict_pb2.Finding:
-    return verdict_pb2.Finding(
-        threshold=examination.threshold,
-        outcome=outcome,
-        attack=attack.name,
-        value=measured_value(attack.interval, CONFIDENCE, attack.counts),
-        p_value=attack.p_value,
-    )
-
-
-def _shown(attack: JudgedAttack) -> tuple[str, Interval, int, int]:
-    counts = attack.counts
-    return attack.name, attack.interval, counts.n_members, counts.n_nonmembers
-
-
-def _as_counted(examination: Examination, sentence: str) -> str:
-    if examination.threshold.role == thresholds_pb2.BLOCK_ONLY:
-        return words.not_counted(sentence)
-    return sentence
-
-
-def _combine(
-    findings: Sequence[verdict_pb2.Finding],
-    thresholds: thresholds_pb2.PrivacyThresholds,
-    results: results_pb2.PrivacyResults,
-    quality_blessed: bool | None,
-) -> verdict_pb2.PrivacyVerdict:
-    must_pass = [f for f in findings if f.threshold.role == thresholds_pb2.MUST_PASS]
+    examinations = _examine_all(results, evidence, resolved, baseline)
+    findings, slice_findings = _find_all(examinations, resolved.minimum_slice_records)
+    controls = judge_controls(results, evidence, resolved)
+    missing = unmet(results, evidence, resolved, findings, controls)
     verdict = verdict_pb2.PrivacyVerdict(
         schema_version=SCHEMA_VERSION,
+        outcome=outcome_of(findings, controls, missing),
         findings=findings,
-        thresholds=thresholds,
+        slice_findings=slice_findings,
+        controls=controls,
+        thresholds=resolved,
         model_uri=results.model.uri,
         quality_blessed=quality_blessed,
+        baseline=_baseline_message(baseline),
     )
-    if any(finding.outcome == verdict_pb2.BLOCK for finding in findings):
-        verdict.outcome = verdict_pb2.BLOCK
-    elif must_pass and all(finding.outcome == verdict_pb2.PASS for finding in must_pass):
-        verdict.outcome = verdict_pb2.PASS
-    else:
-        verdict.outcome = verdict_pb2.CANNOT_TELL
-    undecided = [f for f in must_pass if f.outcome == verdict_pb2.CANNOT_TELL]
-    by_policy = (
-        verdict.outcome == verdict_pb2.CANNOT_TELL
-        and thresholds.on_cannot_tell == thresholds_pb2.BLESSED_WITH_WARNING
-        # Without MUST_PASS thresholds there is nothing that more records would settle.
-        and len(undecided) > 0
-        and all(finding.interval_too_wide for finding in undecided)
-    )
-    privacy_blesses = verdict.outcome == verdict_pb2.PASS or by_policy
-    quality_refuses = quality_blessed is False
-    verdict.blessed = privacy_blesses and not quality_refuses
-    verdict.blessed_with_warning = by_policy and not quality_refuses
-    verdict.reasons.extend(
-        _reasons(verdict, results, privacy_blesses=privacy_blesses, quality_refuses=quality_refuses)
-    )
+    blessing = blessing_of(verdict, missing)
+    if quality_blessed is not False:
+        verdict.blessed = blessing != Blessing.REFUSED
+        verdict.blessed_with_warning = blessing == Blessing.WITH_WARNING
+    verdict.reasons.extend(reasons_of(verdict, results, missing, blessing))
     return verdict
 
 
-def _reasons(
-    verdict: verdict_pb2.PrivacyVerdict,
+def _examine_all(
     results: results_pb2.PrivacyResults,
-    *,
-    privacy_blesses: bool,
-    quality_refuses: bool,
-) -> list[str]:
-    """Why, the deciding sentences first, then the others, then what to know beside them."""
-    deciding, others = _split_reasons(verdict)
-    reasons = [*deciding, *others]
-    if quality_refuses:
-        # It decides alone where privacy would have blessed; else it comes on top.
-        reasons.insert(0 if privacy_blesses else len(deciding), words.quality_refused())
-    if verdict.blessed_with_warning:
-        reasons.append(words.blessed_with_warning())
-    elif (
-        verdict.outcome == verdict_pb2.CANNOT_TELL
-        and not privacy_blesses
-        and verdict.thresholds.on_cannot_tell == thresholds_pb2.BLESSED_WITH_WARNING
-    ):
-        reasons.append(words.policy_does_not_apply())
-    reasons.extend(words.skipped(entry.name, entry.reason) for entry in results.skipped_attacks)
-    if results.attacks and not results.records.duplicates_checked:
-        reasons.append(words.duplicates_not_checked())
-    return reasons
+    evidence: Evidence,
+    resolved: thresholds_pb2.PrivacyThresholds,
+    baseline: Baseline | None,
+) -> list[Examination]:
+    on_change = any(is_on_change(threshold) for threshold in resolved.thresholds)
+    fault = fault_of(baseline) if on_change else None
+    minimum = resolved.minimum_slice_records
+    examinations = []
+    for index, threshold in enumerate(resolved.thresholds):
+        if is_on_change(threshold):
+            one = examine_change(index, threshold, results, evidence, baseline, fault)
+        elif is_on_slices(threshold):
+            one = examine_slices(index, threshold, minimum, results, evidence)
+        else:
+            one = examine_whole(index, threshold, results, evidence)
+        examinations.append(one)
+    return examinations
 
 
-def _split_reasons(verdict: verdict_pb2.PrivacyVerdict) -> tuple[list[str], list[str]]:
-    """The sentences that decide about privacy, and those of the other findings."""
-    deciding: list[str] = []
-    others: list[str] = []
-    roles = [finding.threshold.role for finding in verdict.findings]
-    if verdict.outcome == verdict_pb2.CANNOT_TELL and thresholds_pb2.MUST_PASS not in roles:
-        deciding.append(words.nothing_must_pass())
-    for finding in verdict.findings:
-        counts = (
-            finding.outcome == verdict_pb2.BLOCK
-            or finding.threshold.role == thresholds_pb2.MUST_PASS
-        )
-        same = finding.outcome == verdict.outcome
-        (deciding if counts and same else others).append(finding.reason)
-    return deciding, others
+def _find_all(
+    examinations: list[Examination], minimum: thresholds_pb2.RecordCounts
+) -> tuple[list[verdict_pb2.Finding], list[verdict_pb2.Finding]]:
+    """The finding about each threshold, and those about slices, judged ones first."""
+    on_whole = [one for one in examinations if not is_on_slices(one.threshold)]
+    on_slices = [one for one in examinations if is_on_slices(one.threshold)]
+    whole_family = family_of(_claims(on_whole), WHOLE_FAMILY_LEVEL)
+    slice_family = family_of(_claims(on_slices), SLICE_FAMILY_LEVEL)
+    findings: list[verdict_pb2.Finding] = []
+    about_slices: list[verdict_pb2.Finding] = []
+    for one in examinations:
+        if is_on_slices(one.threshold):
+            found = find_slices(one, slice_family, minimum)
+            about_slices.extend(found)
+            findings.append(sum_up_slices(one, found, slice_family, minimum))
+        else:
+            findings.append(find_on_whole(one, whole_family))
+    return findings, sorted(about_slices, key=lambda finding: finding.too_small)
+
+
+def _claims(examinations: Iterable[Examination]) -> list[Claim]:
+    return [claim for one in examinations for claim in one.claims]
+
+
+def _baseline_message(baseline: Baseline | None) -> verdict_pb2.Baseline | None:
+    if baseline is None:
+        return None
+    return verdict_pb2.Baseline(
+        metrics_uri=baseline.metrics_uri,
+        model_uri=baseline.results.model.uri,
+        shared_records=results_pb2.SideCounts(
+            members=baseline.shared_members, nonmembers=baseline.shared_nonmembers
+        ),
+    )

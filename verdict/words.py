@@ -1,59 +1,99 @@
-"""Findings in sentences, for a reader without statistics."""
+"""Findings about one claim in sentences, for a reader without statistics."""
 
 from __future__ import annotations
 
-from tfx_privacy.metrics.interval import Interval
+from tfx_privacy.metrics.counts import SliceKey
 from tfx_privacy.metrics.metric import Metric
 from tfx_privacy.metrics.precision import Precision
 from tfx_privacy.metrics.registry import metric_title
 from tfx_privacy.metrics.tpr_at_fpr import TprAtFpr
+from tfx_privacy.verdict.claim import BaselineValue, Claim
+from tfx_privacy.verdict.limits import is_bound_from_below
+from tfx_privacy.verdict.numerals import (
+    difference_texts,
+    in_percent,
+    limit_text,
+    rise_text,
+    round_up,
+    rows_text,
+    value_texts,
+)
 from tfx_privacy.verdict.records_to_decide import MOST_TIMES, NOT_DECIDABLE
 
-_FEWEST_DECIMALS = 2
-_MOST_DECIMALS = 6
 
-
-def blocking(
-    metric: Metric, limit: float, attack: str, interval: Interval, members: int, nonmembers: int
-) -> str:
+def blocking(claim: Claim) -> str:
     """Why a threshold blocks."""
-    return (
-        f"BLOCK: an attacker using '{attack}' {_reaches(metric, interval, limit)} on "
-        f"{_rows(members, nonmembers)}; the limit is {_limit(metric, limit)}."
-    )
+    if claim.baseline is not None:
+        allowed = rise_text(claim.metric, claim.limit)
+        return f"BLOCK: {_rise(claim, claim.baseline)}; a rise of at most {allowed} is allowed."
+    if is_bound_from_below(claim.metric):
+        return f"BLOCK: {_guarantee(claim)} The limit is {limit_text(claim.metric, claim.limit)}."
+    return f"BLOCK: {_reach(claim)}; the limit is {limit_text(claim.metric, claim.limit)}."
 
 
-def passing(
-    metric: Metric, limit: float, attack: str, interval: Interval, members: int, nonmembers: int
-) -> str:
+def passing(claim: Claim) -> str:
     """That the attacks that ran do not exceed a limit; not that the model is safe."""
+    title = metric_title(claim.metric)
+    if claim.baseline is not None:
+        allowed = rise_text(claim.metric, claim.limit)
+        return (
+            f"PASS: by none of the attacks that ran has {title} risen by more than {allowed} "
+            f"since the baseline: {_rise(claim, claim.baseline)}."
+        )
+    limit = limit_text(claim.metric, claim.limit)
+    if claim.slice:
+        return f"PASS: {_reach(claim)}, within the limit of {limit}."
     return (
-        f"PASS: the attacks that ran do not exceed the limit of {_limit(metric, limit)} on "
-        f"{metric_title(metric)}: the one that comes closest, '{attack}', "
-        f"{_reaches(metric, interval, limit)} on {_rows(members, nonmembers)}."
+        f"PASS: the attacks that ran do not exceed the limit of {limit} on {title}: the one that "
+        f"comes closest, '{claim.attack}', {_deed(claim)} on {_rows(claim)}."
     )
 
 
-def too_wide(
-    metric: Metric,
-    limit: float,
-    attack: str,
-    interval: Interval,
-    members: int,
-    nonmembers: int,
-    records: int,
-    needed: int,
-) -> str:
-    """Why a threshold is undecided for want of records, and how many would settle it."""
-    if interval.lower > limit:
+def too_wide(claim: Claim, needed: int) -> str:
+    """Why a threshold is undecided for want of records, and how many would settle it.
+
+    Args:
+      claim: The one that comes closest to the limit, or beyond it.
+      needed: As `records_to_decide` has it.
+    """
+    if claim.interval.lower > claim.limit:
         where = "is below this range, but with so many comparisons one such may be chance"
     else:
         where = "lies within this range"
+    if claim.baseline is not None:
+        found = _rise(claim, claim.baseline)
+        limit = f"the rise allowed, {rise_text(claim.metric, claim.limit)},"
+    else:
+        found = _reach(claim)
+        limit = f"the limit of {limit_text(claim.metric, claim.limit)}"
+    return f"CANNOT TELL: {found}; {limit} {where}. " + _what_would_settle(claim, needed)
+
+
+def not_above(claim: Claim) -> str:
+    """That a bound from below is not above its limit, and that nothing follows."""
+    limit = limit_text(claim.metric, claim.limit)
+    return f"NOT BLOCKED: {_guarantee(claim)} The limit is {limit}."
+
+
+def cannot_fire(metric: Metric, limit: float, largest: float) -> str:
+    """That a threshold could not have blocked.
+
+    Args:
+      metric: What is limited.
+      limit: The largest value allowed.
+      largest: The largest lower bound that so many records could show.
+    """
+    (most,) = value_texts(metric, [largest], limit)
     return (
-        f"CANNOT TELL: an attacker using '{attack}' {_reaches(metric, interval, limit)} on "
-        f"{_rows(members, nonmembers)}; the limit of {_limit(metric, limit)} {where}. "
-        + _what_would_settle(records, needed)
+        f"This threshold cannot fire: the most that so many records could show is "
+        f"{metric_title(metric)} {most}, and the limit is {limit_text(metric, limit)}."
     )
+
+
+def largest_shown(metric: Metric, limit: float, largest: float) -> str:
+    """How large a bound from below could have become."""
+    (most,) = value_texts(metric, [largest], limit)
+    return f"The most that so many records could show is {most}."
 
 
 def not_measured(metric: Metric, why: str) -> str:
@@ -61,67 +101,40 @@ def not_measured(metric: Metric, why: str) -> str:
     return f"CANNOT TELL: {metric_title(metric)} was not measured: {why}."
 
 
+def change_not_measured(metric: Metric, why: str) -> str:
+    """Why there is nothing to judge a threshold on the change by."""
+    return f"CANNOT TELL: the change of {metric_title(metric)} was not measured: {why}."
+
+
+def change_skipped(metric: Metric, limit: float) -> str:
+    """That there is no baseline that a change could be counted from."""
+    return (
+        f"Skipped: the limit of {rise_text(metric, limit)} on the rise of {metric_title(metric)} "
+        "was held against nothing, since there is no baseline."
+    )
+
+
 def not_counted(sentence: str) -> str:
     """A finding that decides nothing: a threshold that can only block and did not."""
     return f"{sentence} (This threshold can only block; nothing follows from it.)"
 
 
-def nothing_must_pass() -> str:
-    """Why a gate whose thresholds can only block has nothing to show."""
-    return (
-        "CANNOT TELL: no threshold has the role MUST_PASS, so there is none that the model could "
-        "be shown to keep; those there are can only block, and did not."
+def slice_text(key: SliceKey) -> str:
+    """A slice by its features and values."""
+    return ", ".join(f"{feature}={value}" for feature, value in key)
+
+
+def _reach(claim: Claim) -> str:
+    """What an attacker does, and where: without full stop."""
+    where = f"in slice {slice_text(claim.slice)} " if claim.slice else ""
+    return f"{where}an attacker using '{claim.attack}' {_deed(claim)} on {_rows(claim)}"
+
+
+def _deed(claim: Claim) -> str:
+    metric, interval = claim.metric, claim.interval
+    estimate, lower, upper = value_texts(
+        metric, (interval.estimate, interval.lower, interval.upper), claim.limit
     )
-
-
-def blessed_with_warning() -> str:
-    """That the policy blesses what could not be decided."""
-    return (
-        "Blessed with a warning: nothing is wrong but that there are too few records to tell, "
-        "and the policy is BLESSED_WITH_WARNING."
-    )
-
-
-def policy_does_not_apply() -> str:
-    """That the policy does not bless: more records would settle nothing."""
-    return (
-        "Not blessed: the policy BLESSED_WITH_WARNING holds only where there are MUST_PASS "
-        "thresholds, and nothing is wrong but that there are too few records to tell."
-    )
-
-
-def quality_refused() -> str:
-    """That the Evaluator did not bless, whatever privacy says."""
-    return "Not blessed: the Evaluator did not bless the model's quality."
-
-
-def skipped(attack: str, reason: str) -> str:
-    """That an attack did not run."""
-    return f"Not judged: the attack '{attack}' did not run; it {reason.rstrip('.')}."
-
-
-def duplicates_not_checked() -> str:
-    """That the records have no identity."""
-    return (
-        "Duplicates were not checked: the records have no ids, and a record that is on both sides "
-        "makes every number here wrong."
-    )
-
-
-def _what_would_settle(records: int, needed: int) -> str:
-    if needed == NOT_DECIDABLE:
-        return (
-            f"Not decidable near this estimate: not even {MOST_TIMES} times the {records:,} "
-            "records of the splits would settle it."
-        )
-    return (
-        f"Some {_round_up(needed):,} records in the splits in place of {records:,} would settle "
-        "it, if the estimate is right."
-    )
-
-
-def _reaches(metric: Metric, interval: Interval, limit: float) -> str:
-    estimate, lower, upper = _numbers(metric, interval, limit)
     between = f"(95% between {lower} and {upper})"
     if isinstance(metric, TprAtFpr):
         alarms = f"{100 * metric.fpr:g}%"
@@ -137,36 +150,53 @@ def _reaches(metric: Metric, interval: Interval, limit: float) -> str:
     return f"reaches {article}{metric_title(metric)} {of}{estimate} {between}"
 
 
-def _rows(members: int, nonmembers: int) -> str:
-    return f"{members:,} training and {nonmembers:,} other records"
+def _guarantee(claim: Claim) -> str:
+    """What a bound from below says of any guarantee: two whole sentences."""
+    (bound,) = value_texts(claim.metric, [claim.interval.lower], claim.limit)
+    where = f", in slice {slice_text(claim.slice)}" if claim.slice else ""
+    return (
+        f"any (epsilon, delta) guarantee of this training would need epsilon >= {bound} (95%). "
+        f"This is no upper limit. ({metric_title(claim.metric)} by '{claim.attack}' on "
+        f"{_rows(claim)}{where}.)"
+    )
 
 
-def _limit(metric: Metric, limit: float) -> str:
-    return f"{100 * limit:g}%" if _in_percent(metric) else f"{limit:g}"
+def _rise(claim: Claim, baseline: BaselineValue) -> str:
+    """What rose, from what to what, by how much: without full stop."""
+    metric, rise = claim.metric, claim.interval
+    before = baseline.interval.estimate
+    old, new = value_texts(metric, (before, before + rise.estimate), 0.0)
+    by, lower, upper = difference_texts(
+        metric, (rise.estimate, rise.lower, rise.upper), claim.limit
+    )
+    points = " percentage points" if in_percent(metric) else ""
+    verb = "rose" if rise.estimate > 0 else "went"
+    return (
+        f"{metric_title(metric)} of an attacker using '{claim.attack}' {verb} from {old} to {new}, "
+        f"by {by}{points} (95% between {lower} and {upper}, {_pairing(baseline)}), on "
+        f"{rows_text(baseline.members, baseline.nonmembers)} in the baseline and {_rows(claim)} now"
+    )
 
 
-def _numbers(metric: Metric, interval: Interval, limit: float) -> tuple[str, str, str]:
-    """Estimate and bounds, with decimals enough to stand on their side of the limit."""
-    scale, unit = (100.0, "%") if _in_percent(metric) else (1.0, "")
-    values = [scale * value for value in (interval.estimate, interval.lower, interval.upper)]
-    fewest = _FEWEST_DECIMALS - 1 if unit else _FEWEST_DECIMALS
-    for decimals in range(fewest, _MOST_DECIMALS):
-        shown = [f"{value:.{decimals}f}" for value in values]
-        if all(_same_side(float(s), v, scale * limit) for s, v in zip(shown, values, strict=True)):
-            break
-    estimate, lower, upper = (text + unit for text in shown)
-    return estimate, lower, upper
+def _pairing(baseline: BaselineValue) -> str:
+    if not baseline.paired:
+        return "unpaired"
+    shared = rows_text(baseline.shared_members, baseline.shared_nonmembers)
+    return f"paired on {shared} that both measurements judged"
 
 
-def _same_side(shown: float, value: float, limit: float) -> bool:
-    return (shown > limit) == (value > limit) and (shown < limit) == (value < limit)
+def _rows(claim: Claim) -> str:
+    return rows_text(claim.members, claim.nonmembers)
 
 
-def _in_percent(metric: Metric) -> bool:
-    return isinstance(metric, TprAtFpr | Precision)
-
-
-def _round_up(records: int) -> int:
-    """Two leading digits are all that such a number is worth."""
-    unit = int(10 ** max(0, len(str(records)) - 2))
-    return -(-records // unit) * unit
+def _what_would_settle(claim: Claim, needed: int) -> str:
+    where = "of this slice in the splits" if claim.slice else "in the splits"
+    if needed == NOT_DECIDABLE:
+        return (
+            f"Not decidable near this estimate: not even {MOST_TIMES} times the {claim.rows:,} "
+            f"records {where} would settle it."
+        )
+    return (
+        f"Some {round_up(needed):,} records {where} in place of {claim.rows:,} would settle it, "
+        "if the estimate is right."
+    )

@@ -18,6 +18,7 @@ from tfx_privacy.evaluation.message_files import message_from_json
 from tfx_privacy.evaluation.schema import check_features_in_schema
 from tfx_privacy.evaluation.summary import summary_properties
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.signals.errors import InputError
 from tfx_privacy.signals.examples import ExampleSplit
 
@@ -71,12 +72,24 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             ),
             new_pipeline=self._make_beam_pipeline,
         )
-        metrics = artifact_utils.get_single_instance(output_dict[METRICS])
-        for name, value in summary_properties(content.results).items():
-            if isinstance(value, str):
-                metrics.set_string_custom_property(name, value)
-            else:
-                metrics.set_float_custom_property(name, value)
+        describe_outputs(
+            content.results,
+            artifact_utils.get_single_instance(output_dict[METRICS]),
+            artifact_utils.get_single_instance(output_dict[RECORD_RISK]),
+        )
+
+
+def describe_outputs(
+    results: results_pb2.PrivacyResults, metrics: types.Artifact, record_risk: types.Artifact
+) -> None:
+    """Sets the artifacts' properties: what people see, and what a baseline is found by."""
+    for name, value in summary_properties(results).items():
+        if isinstance(value, str):
+            metrics.set_string_custom_property(name, value)
+        else:
+            metrics.set_float_custom_property(name, value)
+    record_risk.set_string_custom_property("model_uri", results.model.uri)
+    record_risk.set_string_custom_property("metrics_uri", metrics.uri)
 
 
 def _target_inputs(input_dict: dict[str, list[types.Artifact]]) -> TargetInputs:

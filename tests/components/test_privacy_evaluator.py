@@ -59,7 +59,12 @@ def test_artifacts_are_filled_and_described(
     assert metrics.get_float_custom_property("auc") == auc.estimate
     assert metrics.get_float_custom_property("auc_upper") == auc.upper
     assert list(Path(outputs["signals"][0].uri).glob("*.parquet"))
-    assert list(Path(outputs["record_risk"][0].uri).glob("*.parquet"))
+    record_risk = outputs["record_risk"][0]
+    assert list(Path(record_risk.uri).glob("*.parquet"))
+    # By these LatestBlessedMetricsStrategy finds it.
+    assert record_risk.get_string_custom_property("metrics_uri") == metrics.uri
+    model_uri = metrics.get_string_custom_property("model_uri")
+    assert record_risk.get_string_custom_property("model_uri") == model_uri
     # What workers and the driver handed to each other is gone.
     assert not (tmp_path / "1" / "privacy_evaluator").exists()
 

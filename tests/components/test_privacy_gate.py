@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 from tfx.types import Artifact, standard_artifacts
 
-from tfx_privacy.components.artifacts import PrivacyMetrics, PrivacyVerdict
+from tfx_privacy.components.artifacts import PrivacyMetrics, PrivacyVerdict, RecordRisk
 from tfx_privacy.components.privacy_gate.component import PrivacyGate
 from tfx_privacy.components.privacy_gate.executor import Executor
 from tfx_privacy.evaluation.message_files import message_to_json
@@ -38,9 +38,11 @@ def _do(
     new_artifact: NewArtifact,
     model_uri: str = _MODEL,
     quality_blessing: list[Artifact] | None = None,
+    others: Mapping[str, list[Artifact]] | None = None,
+    baseline_uri: str = "",
 ) -> tuple[Artifact, Artifact]:
     model = new_artifact(standard_artifacts.Model, model_uri)
-    inputs = {"metrics": [metrics], "model": [model]}
+    inputs = {"metrics": [metrics], "model": [model], **(others or {})}
     if quality_blessing is not None:
         inputs["quality_blessing"] = quality_blessing
     blessing = new_artifact(standard_artifacts.ModelBlessing)
@@ -49,7 +51,11 @@ def _do(
     Executor().Do(
         inputs,
         {"blessing": [blessing], "verdict": [verdict]},
-        {"thresholds": message_to_json(thresholds), "code_version": "a test"},
+        {
+            "thresholds": message_to_json(thresholds),
+            "baseline_uri": baseline_uri,
+            "code_version": "a test",
+        },
     )
     return blessing, verdict
 
@@ -161,6 +167,62 @@ def test_a_blessing_of_another_model_is_refused(
     other = [_quality(new_artifact, 1, of="/models/0")]
     with pytest.raises(InputError, match="is of the model at /models/0"):
         _do(metrics, new_artifact, quality_blessing=other)
+
+
+def _baseline(verdict: Artifact) -> dict:
+    written = json.loads((Path(verdict.uri) / "verdict.json").read_text())
+    return written.get("baseline", {})
+
+
+def test_a_baseline_that_resolves_to_nothing_is_none(
+    measured_series: Callable[[str], Path], new_artifact: NewArtifact, tmp_path: Path
+) -> None:
+    metrics = _metrics(measured_series("first"), tmp_path, new_artifact)
+    others = {"baseline": [], "baseline_record_risk": []}
+    _, verdict = _do(metrics, new_artifact, others=others)
+    assert not _baseline(verdict)
+    assert not verdict.has_custom_property("baseline_uri")
+
+
+def test_a_baseline_by_channel_is_paired_and_by_uri_is_not(
+    measured_series: Callable[[str], Path], new_artifact: NewArtifact, tmp_path: Path
+) -> None:
+    metrics = _metrics(measured_series("third"), tmp_path, new_artifact)
+    first = measured_series("first")
+    others = {
+        "baseline": [new_artifact(PrivacyMetrics, str(first))],
+        "record_risk": [new_artifact(RecordRisk, f"{metrics.uri}/record_risk")],
+        "baseline_record_risk": [new_artifact(RecordRisk, f"{first}/record_risk")],
+    }
+    _, verdict = _do(metrics, new_artifact, others=others)
+    assert verdict.get_string_custom_property("baseline_uri") == str(first)
+    assert int(_baseline(verdict)["shared_records"]["members"]) > 5_000
+    _, verdict = _do(metrics, new_artifact, baseline_uri=str(first))
+    assert verdict.get_string_custom_property("baseline_uri") == str(first)
+    assert not _baseline(verdict).get("shared_records")
+
+
+def test_ids_made_in_another_way_are_warned_of_and_no_failure(
+    measured_series: Callable[[str], Path],
+    new_artifact: NewArtifact,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    metrics = _metrics(measured_series("third"), tmp_path, new_artifact)
+    before = tmp_path / "before"
+    shutil.copytree(measured_series("first"), before)
+    content = read_metrics(str(before))
+    content.results.model.identity = "by another feature"
+    write_metrics(content, str(before))
+    others = {
+        "baseline": [new_artifact(PrivacyMetrics, str(before))],
+        "record_risk": [new_artifact(RecordRisk, f"{metrics.uri}/record_risk")],
+        "baseline_record_risk": [new_artifact(RecordRisk, f"{before}/record_risk")],
+    }
+    with caplog.at_level("WARNING", logger="absl"):
+        _, verdict = _do(metrics, new_artifact, others=others)
+    assert "unpaired: the ids of the one are by" in caplog.text
+    assert not _baseline(verdict).get("shared_records")
 
 
 def test_thresholds_are_checked_where_the_pipeline_is_written() -> None:

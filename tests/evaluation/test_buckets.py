@@ -78,7 +78,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, results_pb
 
 
 def _assert_same_evidence(first: Path, second: Path) -> None:
-    for name in ("evidence/edges.parquet", "evidence/counts.parquet"):
+    for name in ("evidence/edges.parquet", "evidence/counts.parquet", "evidence/slices.parquet"):
         assert read_bytes(str(first / name)) == read_bytes(str(second / name)), name
     tables = [
         pq.read_table(directory / "record_risk").to_pandas().sort_values("id", ignore_index=True)
@@ -195,6 +195,7 @@ def test_rows_that_occur_twice_are_left_out_in_every_bucket(
 
     assert records[0] == records[1]
     assert records[0].duplicate == results_pb2.SideCounts(members=20 + 20, nonmembers=20)
+    assert records[0].on_both_sides == results_pb2.SideCounts(members=20, nonmembers=20)
     assert records[0].read == results_pb2.SideCounts(members=160, nonmembers=170)
     assert records[0].fit == results_pb2.SideCounts(members=20, nonmembers=20)
     assert records[0].duplicates_checked

@@ -11,6 +11,7 @@ import pytest
 from tfx_privacy.evaluation import attack_table
 from tfx_privacy.evaluation.attack_table import Outputs
 from tfx_privacy.evaluation.measure import measure
+from tfx_privacy.evaluation.metrics_directory import CONTROLS_FILE, SLICES_FILE
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 
 Measured = Callable[[str], Path]
@@ -40,6 +41,7 @@ def test_a_late_failure_leaves_no_rows_and_no_scores(
     stage: str,
     keep_signals: bool,
 ) -> None:
+    inputs = measured("small").parent
     seen: list[str] = []
     real = getattr(attack_table, stage)
 
@@ -50,10 +52,12 @@ def test_a_late_failure_leaves_no_rows_and_no_scores(
 
     monkeypatch.setattr(attack_table, stage, fail)
     with pytest.raises(RuntimeError, match="late"):
-        _measure(measured("small").parent, tmp_path, keep_signals=keep_signals)
+        _measure(inputs, tmp_path, keep_signals=keep_signals)
 
-    # There were scores to delete.
+    # There were scores to delete, and all that a directory of metrics holds.
     assert [name for name in seen if name.startswith("record_risk/record_risk-")]
+    if stage == "write_metrics":
+        assert {f"metrics/{name}" for name in (SLICES_FILE, CONTROLS_FILE)} <= set(seen)
     assert _files(tmp_path) == []
     assert not (tmp_path / "scratch").exists()
 
@@ -66,12 +70,14 @@ def test_other_files_in_the_folders_stay(
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_text("mine")
 
+    inputs = measured("small").parent
+
     def fail(**kwargs: object) -> None:
         raise RuntimeError("late")
 
     monkeypatch.setattr(attack_table, "assemble_results", fail)
     with pytest.raises(RuntimeError, match="late"):
-        _measure(measured("small").parent, tmp_path)
+        _measure(inputs, tmp_path)
 
     assert sorted(_files(tmp_path)) == kept
 
@@ -79,6 +85,8 @@ def test_other_files_in_the_folders_stay(
 def test_an_error_while_deleting_hides_neither_the_first_nor_the_other_folders(
     measured: Measured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    inputs = measured("small").parent
+
     def fail(**kwargs: object) -> None:
         raise RuntimeError("first")
 
@@ -88,7 +96,7 @@ def test_an_error_while_deleting_hides_neither_the_first_nor_the_other_folders(
     monkeypatch.setattr(attack_table, "assemble_results", fail)
     monkeypatch.setattr(attack_table, "remove_folder", cannot_delete)
     with pytest.raises(RuntimeError, match="first"):
-        _measure(measured("small").parent, tmp_path)
+        _measure(inputs, tmp_path)
 
     assert {name.split("/")[0] for name in _files(tmp_path)} == {"scratch"}
 

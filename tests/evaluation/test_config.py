@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tfx_privacy.evaluation.config import require_label_key, resolve_config, slice_features
+from tfx_privacy.evaluation.config import (
+    recorded_inputs,
+    require_label_key,
+    resolve_config,
+    slice_features,
+)
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.signals.errors import InputError
 
@@ -26,6 +31,7 @@ def test_defaults_are_those_the_proto_documents() -> None:
         ("tpr_at_fpr", 0.01, 0),
         ("tpr_at_fpr", 0.001, 0),
         ("precision", 0, 0.5),
+        ("epsilon", 0, 0),
     ]
     assert {"loss_threshold", "confidence", "entropy", "correctness"} <= set(resolved.attacks)
 
@@ -51,6 +57,18 @@ def test_slice_features_are_those_of_all_specs() -> None:
     assert slice_features(config) == ("company", "hour", "payment")
 
 
+def test_inputs_are_recorded_for_the_blind_baseline_and_where_they_are_named() -> None:
+    def recorded(**config: object) -> config_pb2.InputSpec | None:
+        return recorded_inputs(resolve_config(config_pb2.PrivacyConfig(**config)))
+
+    excluded, named = {"excluded_feature_keys": ["n"]}, {"feature_keys": ["a"]}
+    assert recorded() == config_pb2.InputSpec()
+    assert recorded(inputs=excluded) == config_pb2.InputSpec(**excluded)
+    assert recorded(skip_controls=["NEGATIVE_CONTROL"]) == config_pb2.InputSpec()
+    assert recorded(skip_controls=["BLIND_BASELINE"], inputs=excluded) is None
+    assert recorded(skip_controls=["BLIND_BASELINE"], inputs=named).feature_keys == ["a"]
+
+
 @pytest.mark.parametrize(
     ("config", "words"),
     [
@@ -68,6 +86,19 @@ def test_slice_features_are_those_of_all_specs() -> None:
         ),
         ({"slicing_specs": [{"feature_keys": ["a", "a"]}]}, "'a' more than once"),
         ({"slicing_specs": [{"feature_keys": [""]}]}, "empty feature name"),
+        ({"inputs": {"feature_keys": ["a", ""]}}, r"inputs\.feature_keys has an empty name"),
+        ({"inputs": {"excluded_feature_keys": [""]}}, r"excluded_feature_keys has an empty name"),
+        ({"inputs": {"feature_keys": ["a", "b", "a"]}}, "feature_keys names 'a' more than once"),
+        (
+            {"inputs": {"feature_keys": ["a", "b"], "excluded_feature_keys": ["c", "b"]}},
+            "inputs names 'b' in feature_keys and in excluded_feature_keys",
+        ),
+        (
+            {"skip_controls": ["DUPLICATES", "CONTROL_UNSPECIFIED"]},
+            r"skip_controls\[1\] is 0; expected one of BLIND_BASELINE, NEGATIVE_CONTROL",
+        ),
+        ({"skip_controls": [77]}, r"skip_controls\[0\] is 77"),
+        ({"skip_controls": ["DUPLICATES", "DUPLICATES"]}, "names DUPLICATES more than once"),
         ({"sample_sizes": {"batch_size": -1}}, "batch_size is -1"),
         ({"sample_sizes": {"fit_rows_per_side": -5}}, "fit_rows_per_side is -5"),
         ({"model_spec": {"label_vocabulary": ["no", "no"]}}, "'no' more than once"),

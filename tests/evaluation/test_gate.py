@@ -161,7 +161,7 @@ def test_counts_that_do_not_add_up_are_refused(measured: Measured, tmp_path: Pat
     [
         (BINARY_FILE, None, "holds no metrics"),
         (BINARY_FILE, b"\xff\xff\xff", "not a PrivacyResults"),
-        (BINARY_FILE, b"\x08\x63", "schema version 99; expected 1"),
+        (BINARY_FILE, b"\x08\x63", "schema version 99; expected 2"),
         (COUNTS_FILE, b"no parquet", "not a Parquet file"),
         (COUNTS_FILE, None, "cannot read"),
     ],
@@ -181,7 +181,8 @@ def test_unreadable_metrics_are_named(
 @pytest.mark.parametrize(
     ("threshold", "words"),
     [
-        ({"metric": {"name": "epsilon"}, "upper_limit": 1.0}, "epsilon"),
+        ({"metric": {"name": "kappa"}, "upper_limit": 1.0}, "kappa"),
+        ({"metric": {"name": "epsilon"}, "upper_limit": 1.0, "role": "MUST_PASS"}, "epsilon"),
         ({"metric": {"name": "auc"}}, "upper_limit"),
         ({"metric": {"name": "auc"}, "upper_limit": 0.0}, "upper_limit"),
         ({"metric": {"name": "auc"}, "upper_limit": -1.0}, "upper_limit"),

@@ -84,7 +84,8 @@ def test_the_same_input_gives_the_same_bytes(measured: Measured, tmp_path: Path)
             outputs,
             beam.Pipeline,
         )
-    for name in ("evidence/edges.parquet", "evidence/counts.parquet"):
+    for part in ("edges", "counts", "slices", "controls"):
+        name = f"evidence/{part}.parquet"
         assert read_bytes(str(first / name)) == read_bytes(str(tmp_path / "again" / name))
     results = [read_metrics(str(d)).results for d in (first, tmp_path / "again")]
     for result in results:

@@ -16,6 +16,8 @@ _RESULT = (
     "report.html",
     "evidence/edges.parquet",
     "evidence/counts.parquet",
+    "evidence/slices.parquet",
+    "evidence/controls.parquet",
     "signals/table.json",
     "signals/rows-00000-0a.parquet",
     "record_risk/record_risk-00000.parquet",

@@ -10,8 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tfx_privacy.evaluation.select import Selection, SelectionPlan, _sample, select
+from tfx_privacy.evaluation import select as select_module
+from tfx_privacy.evaluation.select import SampleSpec, Selection, SelectionPlan, _sample, select
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.signals.batch import Signals
 from tfx_privacy.signals.partition import Role, assign_roles
 from tfx_privacy.signals.table import IdentityDescription, TableLayout
@@ -26,6 +28,7 @@ _LAYOUT = TableLayout(
     label_vocabulary=(),
     label_width=0,
     slice_features=("city",),
+    input_features=(("pixels", "number"), ("word", "word")),
     has_label=False,
     has_logits=True,
     has_loss=True,
@@ -54,6 +57,10 @@ def _rows(members: int, nonmembers: int, rows_a_unit: int, repeated: int) -> Sig
         units=np.stack([unit, unit], axis=1),
         weight=np.ones(len(member), np.float32),
         slices={"city": pa.array([["Zug"]] * len(member), pa.list_(pa.string()))},
+        inputs={
+            "pixels": pa.array(np.stack([loss, loss + 0.5], 1).tolist(), pa.list_(pa.float32())),
+            "word": pa.array([[n] * (n % 2) for n in number.tolist()], pa.list_(pa.uint64())),
+        },
     )
 
 
@@ -113,11 +120,12 @@ def test_the_sample_depends_on_neither_buckets_nor_the_order_of_rows(tmp_path: P
 
     for other in selections[1:]:
         assert other.records == selections[0].records
-        for sample in ("fit", "judge_sample"):
+        for sample in ("fit", "judge_sample", "fit_inputs", "control_nonmembers"):
             expected, found = getattr(selections[0], sample), getattr(other, sample)
-            assert len(expected) == 1_000
+            assert len(expected) == 1_000 or sample == "control_nonmembers"
             for column in ("ids", "member", "logits", "loss"):
                 np.testing.assert_array_equal(getattr(found, column), getattr(expected, column))
+            assert found.inputs == expected.inputs
 
 
 def test_a_sample_is_of_rows_in_the_role_and_carries_what_attacks_read(tmp_path: Path) -> None:
@@ -134,6 +142,67 @@ def test_a_sample_is_of_rows_in_the_role_and_carries_what_attacks_read(tmp_path:
         assert sample.units is None
         assert sample.weight is None
         assert not sample.slices
+        assert not sample.inputs
+
+
+@pytest.mark.parametrize("buckets", [1, 7])
+def test_inputs_are_those_of_the_first_rows_of_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, buckets: int
+) -> None:
+    rows = _rows(6_000, 5_000, 1, 100)
+    monkeypatch.setattr(select_module, "_INPUT_ROWS_PER_SIDE", 500)
+
+    selection = _select(tmp_path / "rows", rows, buckets, 900)
+
+    sample = selection.fit_inputs
+    assert (int(sample.member.sum()), len(sample)) == (500, 1_000)
+    assert set(map(tuple, sample.ids)) < set(map(tuple, selection.fit.ids))
+    assert (np.diff(sample.ids[:, 0].astype(np.int64)) > 0).all()
+    numbers = sample.ids[:, 0].tolist()
+    assert sample.inputs["pixels"].to_pylist() == [[n, n + 0.5] for n in numbers]
+    assert sample.inputs["word"].to_pylist() == [[n] * (n % 2) for n in numbers]
+    np.testing.assert_array_equal(sample.loss, sample.ids[:, 0].astype(np.float32))
+    assert _select(tmp_path / "few", rows, buckets, 30).fit_inputs.member.sum() == 30
+
+    # A row's inputs take 2 x 4 + 4 bytes, and on average half of 8, and 4.
+    monkeypatch.setattr(select_module, "_INPUT_BYTES_PER_SIDE", 20 * 200)
+    bounded = _select(tmp_path / "bytes", rows, buckets, 900)
+    assert (int(bounded.fit_inputs.member.sum()), len(bounded.fit_inputs)) == (200, 400)
+    assert set(map(tuple, bounded.fit_inputs.ids)) < set(map(tuple, sample.ids))
+    assert len(bounded.fit) == 1_800
+
+
+def test_controls_have_judged_nonmembers_enough_however_small_the_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = _rows(2_000, 9_000, 1, 0)
+    roles = assign_roles(rows.ids, rows.units, _SEED, check_duplicates=True)
+    judged = set(rows.ids[(roles == Role.JUDGE) & ~rows.member, 0].tolist())
+
+    every = _select(tmp_path / "every", rows, 3, 10).control_nonmembers
+    assert set(every.ids[:, 0].tolist()) == judged
+    assert not every.member.any()
+    assert every.inputs == {}
+
+    monkeypatch.setattr(select_module, "_CONTROL_NONMEMBERS", 1_000)
+    first = _select(tmp_path / "first", rows, 3, 2_000)
+    assert len(first.control_nonmembers) == 1_000
+    ids = set(map(tuple, first.control_nonmembers.ids))
+    assert ids < set(map(tuple, first.judge_sample.ids))
+
+
+def test_rows_on_both_sides_are_counted(tmp_path: Path) -> None:
+    rows = _rows(3_000, 2_000, 1, 100)
+    # These occur twice among members: rows 100 to 199 are copies of the first 100.
+    shared = slice(4_000, 4_030)
+    for column in (rows.ids, rows.units):
+        column[shared] = column[:30]
+
+    for buckets in (1, 5):
+        records = _select(tmp_path / str(buckets), rows, buckets, 100).records
+
+        assert records.on_both_sides == results_pb2.SideCounts(members=60, nonmembers=30)
+        assert records.duplicate == results_pb2.SideCounts(members=200, nonmembers=230)
 
 
 def test_judge_sample_has_no_more_rows_than_fit(tmp_path: Path) -> None:
@@ -150,9 +219,10 @@ def test_judge_sample_has_no_more_rows_than_fit(tmp_path: Path) -> None:
 def test_a_sample_that_is_short_of_rows_is_an_error(tmp_path: Path) -> None:
     _select(tmp_path, _rows(3_000, 3_000, 1, 0), buckets=2, cap=50)
     table_dir, sample_dir = str(tmp_path / "signals"), str(tmp_path / "scratch" / "samples")
-    plan = SelectionPlan(table_dir, sample_dir, _SEED, bucket_rows=50)
+    spec = SampleSpec("fit", Role.FIT, members=500, nonmembers=500)
+    plan = SelectionPlan(table_dir, sample_dir, _SEED, {"fit": spec})
     tally = {"FIT member": 1_000, "FIT nonmember": 1_000}
 
     # The buckets left enough for 50 rows a side, not for 500.
     with pytest.raises(RuntimeError, match=r"FIT rows has \d+ members: expected 500"):
-        _sample(plan, read_description(table_dir), tally, Role.FIT, (500, 500))
+        _sample(plan, read_description(table_dir), tally, spec)

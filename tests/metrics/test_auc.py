@@ -7,9 +7,11 @@ import math
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import stats
 
 from tfx_privacy.metrics.auc import Auc, auc, delong_variance, effective_size, wilson
 from tfx_privacy.metrics.counts import ScoreCounts, Thresholds
+from tfx_privacy.metrics.edges import choose_edges, count_scores
 
 # Ratings of 109 computed tomography images by one reader, from "definitely normal" to "definitely
 # abnormal": Hanley and McNeil 1982, Radiology 143, table I. (51 abnormal, 58 normal.)
@@ -26,6 +28,45 @@ def test_published_example() -> None:
     assert round(error, 4) == 0.0307
     assert area - 1.959964 * error == pytest.approx(0.83295, abs=1e-5)
     assert area + 1.959964 * error == pytest.approx(0.95339, abs=1e-5)
+
+
+# Albumin, total protein, 10 minus the K-G score, and whether surgery would help: 43 patients with
+# ovarian cancer of DeLong, DeLong and Clarke-Pearson 1988, Biometrics 44, as SAS/STAT's manual
+# prints them (PROC LOGISTIC, "Comparing Receiver Operating Characteristic Curves").
+OVARIAN = """
+3.0 5.8 10 0  3.2 6.3 5 1  3.9 6.8 3 1  2.8 4.8 6 0  3.2 5.8 3 1  0.9 4.0 5 0  2.5 5.7 8 0
+1.6 5.6 5 1  3.8 5.7 5 1  3.7 6.7 6 1  3.2 5.4 4 1  3.8 6.6 6 1  4.1 6.6 5 1  3.6 5.7 5 1
+4.3 7.0 4 1  3.6 6.7 4 0  2.3 4.4 6 1  4.2 7.6 4 0  4.0 6.6 6 0  3.5 5.8 6 1  3.8 6.8 7 1
+3.0 4.7 8 0  4.5 7.4 5 1  3.7 7.4 5 1  3.1 6.6 6 1  4.1 8.2 6 1  4.3 7.0 5 1  4.3 6.5 4 1
+3.2 5.1 5 1  2.6 4.7 6 1  3.3 6.8 6 0  1.7 4.0 7 0  3.7 6.1 5 1  3.3 6.3 7 1  4.2 7.7 6 1
+3.5 6.2 5 1  2.9 5.7 9 0  2.1 4.8 7 1  2.8 6.2 8 0  4.0 7.0 7 1  3.3 5.7 6 1  3.7 6.9 5 1
+3.6 6.6 5 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("column", "sign", "area", "error", "lower", "upper"),
+    [
+        # The manual's "ROC Association Statistics": area, standard error, 95% Wald limits.
+        (0, 1.0, 0.7366, 0.0927, 0.5549, 0.9182),
+        (1, 1.0, 0.6478, 0.1000, 0.4518, 0.8439),
+        (2, -1.0, 0.7258, 0.1028, 0.5243, 0.9273),
+    ],
+)
+def test_another_published_example(
+    column: int, sign: float, area: float, error: float, lower: float, upper: float
+) -> None:
+    patients = np.array(OVARIAN.split(), dtype=np.float64).reshape(43, 4)
+    counts = count_scores(
+        sign * patients[:, column],
+        patients[:, 3] == 1,
+        choose_edges(sign * patients[:, column], patients[:, 3] == 1),
+    )
+    found = math.sqrt(delong_variance(counts))
+    assert round(auc(counts), 4) == area
+    assert round(found, 4) == error
+    assert auc(counts) - 1.959964 * found == pytest.approx(lower, abs=1e-4)
+    assert auc(counts) + 1.959964 * found == pytest.approx(upper, abs=1e-4)
 
 
 def _kernel(members: NDArray[np.int64], nonmembers: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -86,8 +127,8 @@ def test_one_record_a_side_says_next_to_nothing() -> None:
     interval = Auc().measure(
         ScoreCounts(np.array([0, 1]), np.array([1, 0])), Thresholds.all_at(1), 0.025
     )
-    # Wilson's interval of one success in one toss: 1 / (1 + 1.96^2) = .207.
-    assert interval.lower == pytest.approx(0.2065, abs=1e-4)
+    # One success in one toss: Clopper and Pearson's bound is alpha; Wilson's would be .207.
+    assert interval.lower == pytest.approx(0.025)
     assert interval.upper == 1.0
 
 
@@ -98,3 +139,20 @@ def test_swapping_sides_mirrors_the_interval() -> None:
     assert back.estimate == pytest.approx(1 - there.estimate)
     assert back.lower == pytest.approx(1 - there.upper)
     assert back.upper == pytest.approx(1 - there.lower)
+
+
+def test_misses_above_where_the_auc_is_next_to_one() -> None:
+    # Exact, over every outcome that is not rarer than 1e-9: members never err, non-members with
+    # probability .002 each (AUC .999). Wilson's bounds alone miss 9.5% above.
+    members, nonmembers, wrong = 100, 50, 0.002
+    missed = by_wilson = 0.0
+    for errors in range(8):
+        counts = ScoreCounts(np.array([0, members]), np.array([nonmembers - errors, errors]))
+        chance = float(stats.binom.pmf(errors, nonmembers, wrong))
+        upper = Auc().measure(counts, Thresholds.all_at(1), 0.025).upper
+        missed += chance * (upper < 1.0 - wrong / 2.0)
+        by_wilson += chance * (
+            wilson(auc(counts), effective_size(counts), 0.025).upper < 1.0 - wrong / 2.0
+        )
+    assert missed <= 0.025
+    assert by_wilson > 0.05

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from tfx_privacy.metrics.auc import Auc
 from tfx_privacy.metrics.best_attack import best_of_attacks, measure_best, select_best_attack
 from tfx_privacy.metrics.counts import WHOLE, Evidence, ScoreCounts, ScoreEdges, Thresholds
+from tfx_privacy.metrics.epsilon import Epsilon
 
 EDGES = ScoreEdges(np.array([0.5]), Thresholds.all_at(1))
 WEAK = ScoreCounts(np.array([500, 500]), np.array([510, 490]))
@@ -43,6 +46,24 @@ def test_an_estimate_below_what_another_attack_has_proved_is_raised() -> None:
 def test_a_single_attack_is_its_own_best() -> None:
     interval = best_of_attacks(Auc(), {"a": WEAK}, {"a": EDGES}, "a", 0.025)
     assert interval == Auc().measure(WEAK, Thresholds.all_at(1), 0.025)
+
+
+def test_a_bound_from_below_is_its_own_estimate() -> None:
+    counts = {"weak": WEAK, "strong": STRONG}
+    interval = best_of_attacks(Epsilon(), counts, dict.fromkeys(counts, EDGES), "weak", 0.025)
+    assert interval == Epsilon().measure(STRONG, Thresholds.all_at(1), 0.0125)
+    assert interval.estimate == interval.lower > 0.0
+
+
+def test_what_the_best_of_several_attacks_can_show() -> None:
+    evidence = Evidence(
+        edges={"weak": EDGES, "strong": EDGES},
+        counts={("weak", WHOLE): WEAK, ("strong", WHOLE): STRONG},
+    )
+    (value,) = measure_best(evidence, "strong", [Epsilon()], 0.95)
+    # alpha .025 shared by two attacks, and by two rates: none wrong of 1,000 a side.
+    rate = (0.025 / 4) ** (1 / 1000)
+    assert value.largest_attainable == pytest.approx(math.log(rate / (1 - rate)))
 
 
 def test_misses_of_eight_attacks_without_a_leak() -> None:

@@ -18,7 +18,11 @@ from scipy import stats
 
 from tfx_privacy.metrics.advantage import Advantage
 from tfx_privacy.metrics.auc import Auc
+from tfx_privacy.metrics.balanced_accuracy import BalancedAccuracy
+from tfx_privacy.metrics.canary_epsilon import CanaryEpsilon
+from tfx_privacy.metrics.choose_thresholds import choose_thresholds
 from tfx_privacy.metrics.counts import ScoreCounts, Thresholds
+from tfx_privacy.metrics.epsilon import Epsilon, epsilon_of_rates
 from tfx_privacy.metrics.interval import Interval
 from tfx_privacy.metrics.metric import Metric
 from tfx_privacy.metrics.precision import Precision
@@ -30,7 +34,15 @@ from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 ALPHA = 0.025
 RUNS = 1000
 MEMBERS, NONMEMBERS = 600, 300
-METRICS: tuple[Metric, ...] = (Auc(), Advantage(), TprAtFpr(0.1), Precision(0.5))
+METRICS: tuple[Metric, ...] = (
+    Auc(),
+    Advantage(),
+    BalancedAccuracy(),
+    TprAtFpr(0.1),
+    Precision(0.5),
+    Epsilon(0.0),
+    Epsilon(0.01),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,12 +68,18 @@ class Population:
                 return float(self.members @ (below + 0.5 * self.nonmembers))
             case Advantage():
                 return float((roc.tpr - roc.fpr).max())
+            case BalancedAccuracy():
+                return (1.0 + self.truth(Advantage(), threshold_bin)) / 2.0
             case TprAtFpr(fpr=fpr):
                 return float(roc.tpr_at(fpr))
             case Precision(prior=prior):
                 point = roc.point(threshold_bin)
                 called = prior * roc.tpr[point] + (1 - prior) * roc.fpr[point]
                 return float(prior * roc.tpr[point] / called) if called > 0 else prior
+            case Epsilon(delta=delta):
+                point = roc.point(threshold_bin)
+                with np.errstate(divide="ignore"):
+                    return float(epsilon_of_rates(roc.tpr[point], 1.0 - roc.fpr[point], delta))
         raise AssertionError(metric)
 
 
@@ -142,11 +160,13 @@ class Narrowed(Metric):
 
     def measure(self, counts: ScoreCounts, thresholds: Thresholds, alpha: float) -> Interval:
         whole = self.metric.measure(counts, thresholds, alpha)
-        return Interval(
-            whole.estimate,
-            (whole.estimate + whole.lower) / 2,
-            (whole.estimate + whole.upper) / 2,
-        )
+        estimate = whole.estimate
+        if isinstance(self.metric, Epsilon):
+            # Its estimate is its bound: half way is to the sample's own rates.
+            roc, point = Roc.from_counts(counts), len(counts.members) - thresholds.epsilon
+            rates = roc.tpr[point], 1.0 - roc.fpr[point]
+            estimate = float(epsilon_of_rates(*rates, self.metric.delta))
+        return Interval(estimate, (estimate + whole.lower) / 2, (estimate + whole.upper) / 2)
 
     @property
     def no_leak(self) -> float:
@@ -161,4 +181,78 @@ def test_half_the_width_is_noticed(metric: Metric) -> None:
     cells = ("smooth, AUC .64", "two values, a small leak", "two values, bend at 10% FPR")
     found = [_misses(Narrowed(metric), name) for name in cells]
     assert any(_is_too_many(below) for below, _ in found)
-    assert any(_is_too_many(above) for _, above in found)
+    assert any(_is_too_many(above) for _, above in found) or metric.ceiling == np.inf
+
+
+CANARIES = 900
+
+
+@functools.cache
+def _canary_draws(name: str) -> list[tuple[ScoreCounts, Thresholds]]:
+    """Counts of JUDGE canaries, and thresholds from half as many FIT canaries, for each run."""
+    population = POPULATIONS[name]
+    rng = np.random.default_rng(zlib.crc32(name.encode()) + 1)
+
+    def draw(canaries: int) -> ScoreCounts:
+        included = rng.binomial(canaries, 0.5)
+        members = rng.multinomial(included, population.members)
+        nonmembers = rng.multinomial(canaries - included, population.nonmembers)
+        # No score lies below the lowest edge.
+        return ScoreCounts(np.append(0, members), np.append(0, nonmembers))
+
+    return [(draw(CANARIES), choose_thresholds(draw(CANARIES // 2))) for _ in range(RUNS)]
+
+
+def _odds_of_guesses(population: Population, thresholds: Thresholds) -> float:
+    """Log odds of a right guess: what an audit without delta bounds, and at most epsilon."""
+    inside, outside = (
+        np.append(0.0, population.members),
+        np.append(0.0, population.nonmembers),
+    )
+    right = inside[thresholds.guess_in :].sum() + outside[: thresholds.guess_out].sum()
+    wrong = outside[thresholds.guess_in :].sum() + inside[: thresholds.guess_out].sum()
+    return float(np.log(right / wrong)) if wrong > 0 else np.inf
+
+
+@pytest.mark.parametrize("name", POPULATIONS)
+@pytest.mark.parametrize("delta", [0.0, 1e-5])
+def test_canaries_miss_as_rarely_as_stated(name: str, delta: float) -> None:
+    missed = 0
+    for counts, thresholds in _canary_draws(name):
+        bound = CanaryEpsilon(delta).measure(counts, thresholds, ALPHA).lower
+        missed += bound > max(0.0, _odds_of_guesses(POPULATIONS[name], thresholds)) + 1e-9
+    assert not _is_too_many(missed)
+
+
+def test_canaries_at_half_the_width_are_noticed() -> None:
+    name = "smooth, AUC .64"
+    missed = 0
+    for counts, thresholds in _canary_draws(name):
+        bound = CanaryEpsilon(0.0).measure(counts, thresholds, ALPHA).lower
+        shares = Population(
+            counts.members[1:] / counts.n_members, counts.nonmembers[1:] / counts.n_nonmembers
+        )
+        narrowed = (bound + min(_odds_of_guesses(shares, thresholds), 10.0)) / 2
+        missed += narrowed > _odds_of_guesses(POPULATIONS[name], thresholds)
+    assert _is_too_many(missed)
+
+
+def test_an_audit_with_delta_where_delta_is_used() -> None:
+    # Randomised response of epsilon 1 that gives a canary away in 10% of cases: (1, .1)-private,
+    # which an audit without delta takes for a larger epsilon.
+    right = np.e / (1 + np.e)
+    rng = np.random.default_rng(9)
+    missed = without = 0
+    thresholds = Thresholds(member=1, epsilon=1, guess_in=1, guess_out=1)
+    for _ in range(RUNS):
+        guessed_right = rng.random(CANARIES) < right + 0.1 * (1 - right)
+        member = rng.random(CANARIES) < 0.5
+        high = member == guessed_right
+        counts = ScoreCounts(
+            np.array([(member & ~high).sum(), (member & high).sum()]),
+            np.array([(~member & ~high).sum(), (~member & high).sum()]),
+        )
+        missed += CanaryEpsilon(0.1).measure(counts, thresholds, ALPHA).lower > 1.0
+        without += CanaryEpsilon(0.0).measure(counts, thresholds, ALPHA).lower > 1.0
+    assert not _is_too_many(missed)
+    assert without > 100

@@ -49,3 +49,12 @@ def test_far_tails_stay_in_order(alpha: float) -> None:
     assert (np.diff(lower) >= 0).all()
     assert (lower <= counts / 1000).all()
     assert (clopper_pearson.upper_bound(counts, 1000, alpha) >= counts / 1000).all()
+
+
+@pytest.mark.parametrize("total", [1, 2, 10, 333, 33_333])
+def test_many_at_once_are_near_enough(total: int) -> None:
+    counts = np.arange(total + 1)
+    exact = clopper_pearson.lower_bound(counts, total, 0.0125)
+    found = clopper_pearson.lower_bounds_of_many(counts, total, 0.0125)
+    assert np.abs(found - exact).max() <= 0.01 * (counts / total - exact).max()
+    assert (np.abs(found - exact) <= 0.01 * (counts / total - exact) + 1e-15).all()

@@ -36,6 +36,12 @@ def test_every_metric_in_order_with_the_rows_behind_it() -> None:
     with_maximum = [v for v in result.metrics if v.HasField("max_in_sample")]
     assert [v.metric.name for v in with_maximum] == ["advantage"]
     assert with_maximum[0].max_in_sample == max_in_sample(COUNTS)
+    attainable = [v for v in result.metrics if v.HasField("largest_attainable")]
+    assert [v.metric.name for v in attainable] == ["epsilon"]
+    # No mistake among 100 members and 60 non-members: rates of at least .025^(1/100) and
+    # .025^(1/60), half of alpha = .05 each; the side with more rows shows more.
+    tpr, tnr = 0.025 ** (1 / 100), 0.025 ** (1 / 60)
+    assert attainable[0].largest_attainable == pytest.approx(math.log(tnr / (1 - tpr)))
 
 
 def test_an_empty_side_has_no_metrics() -> None:

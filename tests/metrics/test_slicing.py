@@ -148,6 +148,29 @@ def test_counts_of_every_slice_in_one_pass() -> None:
         assert found.members.dtype == np.int64
 
 
+def test_the_slices_of_some_rows_are_those_found_among_them_alone() -> None:
+    """Outside reference: `slice_rows` of the chosen rows by themselves."""
+    chosen = np.array([True, False, True, True])
+    specs = [_spec("colour"), _spec("size"), _spec("colour", size="1")]
+    some = slice_rows(specs, {k: FeatureValues.of_rows(v) for k, v in COLOURS.items()})
+    among = some.among(chosen)
+    alone = slice_rows(
+        specs,
+        {
+            name: FeatureValues.of_rows([rows[row] for row in np.flatnonzero(chosen)])
+            for name, rows in COLOURS.items()
+        },
+    )
+    bins, member = np.array([0, 1, 1]), np.array([True, False, True])
+    found, expected = (slice_counts(bins, member, one, 2) for one in (among, alone))
+    assert set(found) == set(expected)
+    assert (("size", "2"),) in found
+    for key, counts in expected.items():
+        assert found[key].members.tolist() == counts.members.tolist()
+        assert found[key].nonmembers.tolist() == counts.nonmembers.tolist()
+    assert some.among(np.zeros(4, np.bool_)).keys == ()
+
+
 def test_no_slices_no_counts() -> None:
     none = slice_rows([], {})
     assert slice_counts(np.array([0, 1]), np.array([True, False]), none, 2) == {}

@@ -6,20 +6,23 @@ import csv
 import dataclasses
 import io
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from tfx_privacy.evaluation.message_files import read_message
 from tfx_privacy.pipelines.taxi_demo import LOG_FILE, METADATA_FILE, SERVING, taxi_data
+from tfx_privacy.proto import privacy_verdict_pb2 as verdict_pb2
 
 if TYPE_CHECKING:
     from tfx_privacy.pipelines.taxi_summary import NodeRun, RunSummary
     from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 
 _ROWS = 15_002
+_LARGEST_RISE = 0.05
 _BEFORE_TRAINER = {"CsvExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "Transform"}
 _NODES = _BEFORE_TRAINER | {"Trainer", "Evaluator", "PrivacyEvaluator", "PrivacyGate", "Pusher"}
 
@@ -86,14 +89,32 @@ def second(first: _Demo) -> _Demo:
     return _run(first.output)
 
 
+@pytest.fixture(scope="session")
+def risen(second: _Demo, run_taxi: Callable[..., RunSummary]) -> RunSummary:
+    """After the demo: another leaky model, within wide limits but for the change."""
+    from tfx_privacy import PrivacyThresholds
+    from tfx_privacy.pipelines.taxi_examples import split_by_hash
+
+    auc = {"name": "auc"}
+    thresholds = PrivacyThresholds(
+        thresholds=[
+            {"metric": auc, "upper_limit": 0.95},
+            {"metric": auc, "change_limit": _LARGEST_RISE},
+        ]
+    )
+    hyperparameters = {"hidden_units": [512], "epochs": 30, "dropout": 0.0}
+    return run_taxi(second.output, split_by_hash(taxi_data()), hyperparameters, thresholds)
+
+
+def _verdict(run: RunSummary) -> verdict_pb2.PrivacyVerdict:
+    return read_message(run.report.with_name("verdict.json"), verdict_pb2.PrivacyVerdict)
+
+
 def _results(run: RunSummary) -> results_pb2.PrivacyResults:
     """What the gate judged the run's model by."""
-    from tfx_privacy.evaluation.message_files import read_message
     from tfx_privacy.evaluation.metrics_directory import read_metrics
-    from tfx_privacy.proto import privacy_verdict_pb2 as verdict_pb2
 
-    verdict = read_message(run.report.with_name("verdict.json"), verdict_pb2.PrivacyVerdict)
-    return read_metrics(verdict.metrics_uri).results
+    return read_metrics(_verdict(run).metrics_uri).results
 
 
 def test_data_are_as_documented() -> None:
@@ -233,3 +254,22 @@ def test_rerun_is_served_from_the_cache_and_pushes_nothing(first: _Demo, second:
     assert second.artifacts == first.artifacts
     assert "nothing was trained or pushed again" in second.text
     assert "nothing was trained or pushed again" not in first.text
+
+
+def test_model_that_leaks_more_than_the_one_in_use_is_stopped(
+    first: _Demo, risen: RunSummary
+) -> None:
+    verdict = _verdict(risen)
+    assert risen.outcome == "BLOCK"
+    assert risen.pushed_to is None
+    assert verdict.baseline.metrics_uri == _verdict(first.summaries["tame"]).metrics_uri
+    absolute, change = verdict.findings
+    assert absolute.outcome == verdict_pb2.PASS
+    assert change.outcome == verdict_pb2.BLOCK
+    assert change.value.lower > _LARGEST_RISE
+    # Both were judged on the same trips, by the same hash: those that both had in JUDGE.
+    judge = _results(risen).records.judge
+    assert verdict.baseline.shared_records.members == judge.members
+    assert verdict.baseline.shared_records.nonmembers == judge.nonmembers
+    for text in (risen.reason, risen.report.read_text(), (first.output / LOG_FILE).read_text()):
+        assert "baseline" in text

@@ -10,12 +10,29 @@ import pytest
 from numpy.typing import NDArray
 
 from tfx_privacy.metrics.best_attack import measure_best
-from tfx_privacy.metrics.counts import WHOLE, Evidence, ScoreCounts, ScoreEdges, SliceKey
+from tfx_privacy.metrics.controls import (
+    BLIND_BASELINE,
+    NEGATIVE,
+    POSITIVE_SHARES,
+    ControlFinding,
+    ControlOutcome,
+    positive_run,
+)
+from tfx_privacy.metrics.counts import (
+    WHOLE,
+    ControlRun,
+    Evidence,
+    ScoreCounts,
+    ScoreEdges,
+    SliceKey,
+)
 from tfx_privacy.metrics.edges import choose_edges, count_scores
 from tfx_privacy.metrics.measure import measure_attack
+from tfx_privacy.metrics.power import smallest_found
 from tfx_privacy.metrics.registry import metric_from_spec
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
+from tfx_privacy.reports.control_findings import ControlFindings
 
 AUC = config_pb2.MetricSpec(name="auc")
 ADVANTAGE = config_pb2.MetricSpec(name="advantage")
@@ -23,7 +40,8 @@ TPR_10, TPR_1, TPR_01 = (
     config_pb2.MetricSpec(name="tpr_at_fpr", fpr=f) for f in (0.1, 0.01, 0.001)
 )
 PRECISION = config_pb2.MetricSpec(name="precision", prior=0.5)
-METRICS = (AUC, ADVANTAGE, TPR_10, TPR_1, TPR_01, PRECISION)
+EPSILON = config_pb2.MetricSpec(name="epsilon", delta=0.0)
+METRICS = (AUC, ADVANTAGE, TPR_10, TPR_1, TPR_01, PRECISION, EPSILON)
 _METRICS = tuple(metric_from_spec(spec) for spec in METRICS)
 
 # How far each attack moves the scores of members, as a part of the strongest.
@@ -72,6 +90,7 @@ def make_run(
     nonmembers: int,
     slices: Mapping[SliceKey, tuple[int, int, float]] | None = None,
     strengths: Mapping[str, float] = STRENGTHS,
+    drift: float = 0.0,
     seed: int = 7,
 ) -> Run:
     """A measurement of a model whose members' scores are moved by `leak` deviations.
@@ -80,8 +99,11 @@ def make_run(
       leak: 0 for a model that gives nothing away; 1 for one that gives away much.
       members: Judged members.
       nonmembers: Judged non-members.
-      slices: By key: members, non-members, leak.
+      slices: By key: judged members, judged non-members, leak. Half as many rows as
+        are judged come on top of them in the splits.
       strengths: The attacks, and what part of the leak each one sees.
+      drift: How many deviations lie between the splits for an attacker without the
+        model.
       seed: Of the scores.
     """
     random = np.random.default_rng(seed)
@@ -94,7 +116,13 @@ def make_run(
         for key, (m, n, shift) in groups.items():
             judge = _scores(attack, strength * shift, m, n, random)
             counts[attack, key] = count_scores(*judge, edges[attack])
-    evidence = Evidence(edges, counts)
+    rows = {key: (m + m // 2, n + n // 2) for key, (m, n, _) in groups.items() if key != WHOLE}
+    controls = {BLIND_BASELINE: _control_run([BLIND_BASELINE], members, nonmembers, drift, random)}
+    half = nonmembers // 2
+    controls[NEGATIVE] = _control_run(list(strengths), half, half, 0.0, random)
+    for share in POSITIVE_SHARES:
+        controls[positive_run(share)] = _planted_run(list(strengths), half, share, random)
+    evidence = Evidence(edges, counts, rows, controls)
     return Run(_results(evidence, max(strengths, key=lambda name: strengths[name])), evidence)
 
 
@@ -116,6 +144,19 @@ def best_of() -> Callable[..., results_pb2.PrivacyResults]:
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def make() -> Callable[..., Run]:
+    """Makes measurements; see `make_run`."""
+    return make_run
+
+
+@pytest.fixture(scope="session")
+def passed() -> ControlFindings:
+    """Controls that found nothing wrong."""
+    finding = ControlFinding(ControlOutcome.PASSED, "Nothing is wrong.")
+    return ControlFindings(finding, finding, finding, finding)
 
 
 @pytest.fixture(scope="session")
@@ -141,6 +182,12 @@ def tame() -> Run:
 
 
 @pytest.fixture(scope="session")
+def drifted() -> Run:
+    """Splits that differ: the blind baseline has an AUC of about .69."""
+    return make_run(leak=0.8, members=6_880, nonmembers=3_410, drift=0.7, seed=11)
+
+
+@pytest.fixture(scope="session")
 def undecidable() -> Run:
     return make_run(leak=0.05, members=330, nonmembers=165, seed=5)
 
@@ -154,6 +201,77 @@ def _scores(
         return (strength > -0.8).astype(np.float64), member
     # Losses: small for most records, large for few.
     return -np.exp(-strength), member
+
+
+def _control_run(
+    attacks: list[str],
+    members: int,
+    nonmembers: int,
+    shift: float,
+    random: np.random.Generator,
+) -> ControlRun:
+    edges = {
+        name: choose_edges(*_scores(name, shift, members // 2, nonmembers // 2, random))
+        for name in attacks
+    }
+    counts = {
+        name: count_scores(*_scores(name, shift, members, nonmembers, random), edges[name])
+        for name in attacks
+    }
+    return ControlRun(edges, counts)
+
+
+def _planted_run(
+    attacks: list[str], half: int, share: float, random: np.random.Generator
+) -> ControlRun:
+    """A share of pseudo-members has the highest scores. Correctness does not see it and is out."""
+    edges, counts = {}, {}
+    for name in attacks:
+        if name == "correctness":
+            continue
+        fit, judge = (_scores(name, 0.0, size, size, random) for size in (half // 2, half))
+        for scores, member in (fit, judge):
+            planted = np.flatnonzero(member)[: int(share * member.sum())]
+            scores[planted] = scores.max() + 1e-6
+        edges[name] = choose_edges(*fit)
+        counts[name] = count_scores(*judge, edges[name])
+    return ControlRun(edges, counts)
+
+
+def _control_results(evidence: Evidence, m: int, n: int) -> results_pb2.ControlResults:
+    def attacks(run: str) -> list[results_pb2.AttackResult]:
+        control = evidence.controls[run]
+        return [
+            measure_attack(name, control.counts[name], control.edges[name], _METRICS, 0.95)
+            for name in control.edges
+        ]
+
+    (blind,) = attacks(BLIND_BASELINE)
+    return results_pb2.ControlResults(
+        blind_baseline=results_pb2.BlindBaseline(
+            metrics=blind.metrics,
+            features=[
+                results_pb2.FeatureGiveaway(feature="trip_start_month", auc=0.687),
+                results_pb2.FeatureGiveaway(feature="company", auc=0.5312),
+            ],
+            features_seen=12,
+        ),
+        negative=results_pb2.NegativeControl(attacks=attacks(NEGATIVE)),
+        positive=results_pb2.PositiveControl(
+            runs=[
+                results_pb2.PlantedLeak(share=share, attacks=attacks(positive_run(share)))
+                for share in POSITIVE_SHARES
+            ]
+        ),
+        power=[
+            results_pb2.Power(
+                metric=metric.spec(),
+                smallest_found=smallest_found(metric, m, n, metric.no_leak, 0.025, 0.8),
+                power=0.8,
+            )
+            for metric in _METRICS
+        ],
+    )
 
 
 def _results(evidence: Evidence, best: str) -> results_pb2.PrivacyResults:
@@ -181,6 +299,7 @@ def _results(evidence: Evidence, best: str) -> results_pb2.PrivacyResults:
             identity="digest of the raw example's content (7 features, a1b2c3)",
         ),
         config=config,
+        controls=_control_results(evidence, m, n),
         records=_records(m, n),
         attacks=[
             measure_attack(name, evidence.counts[name, WHOLE], evidence.edges[name], _METRICS, 0.95)
@@ -231,6 +350,7 @@ def _slice(key: SliceKey, evidence: Evidence) -> results_pb2.SliceResult:
     result = results_pb2.SliceResult(
         key=[results_pb2.SliceKey(feature=feature, value=value) for feature, value in key],
         judge=_sides(counts.n_members, counts.n_nonmembers),
+        rows=_sides(*evidence.slice_rows[key]),
     )
     if counts.n_members and counts.n_nonmembers:
         result.attacks.extend(

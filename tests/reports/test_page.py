@@ -17,6 +17,7 @@ from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
 from tfx_privacy.proto import privacy_verdict_pb2 as verdict_pb2
 from tfx_privacy.reports.page import metrics_page, verdict_page
+from tfx_privacy.verdict.baseline import Baseline
 from tfx_privacy.verdict.judge import judge
 
 AUC = config_pb2.MetricSpec(name="auc")
@@ -99,6 +100,7 @@ def test_sections_come_in_the_order_that_readers_need(leaky_page):
     assert [title for level, title in Parsed(leaky_page).headings if level <= 2] == [
         "Privacy report: membership inference",
         "What was found",
+        "Can these numbers be trusted?",
         "What was measured",
         "Attacks",
         "ROC: recognised against falsely accused",
@@ -121,12 +123,18 @@ def test_the_page_of_the_metrics_opens_with_the_finding_and_gives_no_verdict(lea
 def test_the_gates_page_puts_verdict_and_thresholds_above(blocked_page, leaky_verdict):
     parsed = Parsed(blocked_page)
     titles = [title.strip() for level, title in parsed.headings if level == 2]
-    assert titles[:3] == ["BLOCK", "Limits and what was found", "What was found"]
+    assert titles[:5] == [
+        "BLOCK",
+        "Limits and what was found",
+        "Controls and what came of them",
+        "Slices and what was found",
+        "What was found",
+    ]
     words = parsed.words
     assert "An attack exceeds a limit." in words
     assert "Not blessed: the model is not to be pushed." in words
-    for reason in leaky_verdict.reasons:
-        assert reason in words
+    for finding in leaky_verdict.findings:
+        assert (finding.reason in words) == (finding.outcome == verdict_pb2.BLOCK)
     assert "at most 0.55" in words
     assert "at most 2%" in words
 
@@ -143,6 +151,16 @@ def test_the_gates_page_puts_verdict_and_thresholds_above(blocked_page, leaky_ve
     "per_label_entropy: needs more than two classes, found two",
     "modified_entropy best on FIT",
     "Best of all attacks bounds corrected for having tried 7",
+    "Blind baseline: can the splits be told apart without the model?",
+    "It saw 12 features.",
+    "trip_start_month 0.687 company 0.531",
+    "Negative control: do the attacks find what is not there?",
+    "Attack 5% planted 10% planted 20% planted 40% planted",
+    "It shows that the machinery works, not that the attacks are strong.",
+    "AUC: this run would have found 0.5",
+    "Any (epsilon, delta = 0) guarantee of this training would need epsilon >= ",
+    "This is no upper limit. So many records could show at most ",
+    "Negative control The attacks where there is nothing to find: non-members halved by chance.",
     "TPR at 0.1% FPR Share of training records recognised when 0.1% of others are falsely accused; "
     "0.1% is no better than chance.",
     "Stop training earlier.",
@@ -162,10 +180,10 @@ def test_slices_are_sorted_by_risk_and_small_ones_never_called_safe(leaky_page):
     ]
     assert order == sorted(order)
     assert (
-        "2 slices have fewer than 200 judged members or 100 judged non-members. Nothing can be "
+        "2 slices have fewer than 200 members or 100 non-members in the splits. Nothing can be "
         "said about them; least of all that they are safe." in words
     )
-    assert "payment_type = Dispute too small to judge 42 19" in words
+    assert "payment_type = Dispute too small to judge 63 42 judged 28 19 judged" in words
     assert words.index("Too small to judge") < words.index("payment_type = Dispute")
 
 
@@ -283,6 +301,7 @@ def hostile_page(tame):
         entry = results.slices.add(
             key=[results_pb2.SliceKey(feature=text, value=text)],
             judge=results_pb2.SideCounts(members=500, nonmembers=300),
+            rows=results_pb2.SideCounts(members=750, nonmembers=450),
         )
         attack = entry.attacks.add(name=results.best_attack)
         attack.metrics.add(metric=AUC).value.CopyFrom(value)
@@ -306,6 +325,16 @@ def hostile_page(tame):
     finding = verdict.findings.add(attack=HOSTILE[0], reason=HOSTILE[2], outcome=verdict_pb2.BLOCK)
     finding.threshold.metric.CopyFrom(AUC)
     finding.value.CopyFrom(value)
+    for text in HOSTILE:
+        results.controls.blind_baseline.features.add(feature=text, auc=0.6)
+        results.controls.negative.attacks.add(name=text)
+        verdict.controls.add(reason=text, outcome=verdict_pb2.CONTROL_FAILED)
+        of_slice = verdict.slice_findings.add(outcome=verdict_pb2.BLOCK, attack=text)
+        of_slice.threshold.CopyFrom(finding.threshold)
+        of_slice.slice.add(feature=text, value=text)
+    verdict.baseline.metrics_uri = HOSTILE[0]
+    verdict.baseline.model_uri = HOSTILE[5]
+    verdict.thresholds.required_attacks.append(HOSTILE[2])
     return verdict_page(verdict, results, evidence)
 
 
@@ -313,7 +342,7 @@ def test_what_came_from_data_is_text_everywhere(hostile_page):
     parsed = Parsed(hostile_page)
     assert not {"script", "b", "img"} & {element.tag for element in parsed.elements}
     assert len(parsed.all("style")) == 1
-    assert parsed.text.count("<script>alert(1)</script>") >= 10
+    assert parsed.text.count("<script>alert(1)</script>") >= 15
     assert "{{ 7 * 7 }}" in parsed.text
     labels = [svg.attributes.get("aria-label") or "" for svg in parsed.all("svg")]
     assert sum("<script>alert(1)</script>" in label for label in labels) == 3
@@ -353,6 +382,7 @@ def test_two_thousand_slices_stay_usable(leaky):
                 results_pb2.SliceKey(feature="name", value="<" * 10_000),
             ],
             judge=results_pb2.SideCounts(members=500, nonmembers=300),
+            rows=results_pb2.SideCounts(members=750, nonmembers=450),
         )
         attack = entry.attacks.add(name=results.best_attack)
         attack.metrics.add(metric=AUC).value.CopyFrom(value)
@@ -383,6 +413,72 @@ def test_without_counts_the_numbers_are_shown_and_no_plots(leaky):
     assert "payment_type = No Charge" in parsed.words
 
 
+def test_where_the_splits_differ_the_page_says_so_first(drifted):
+    parsed = Parsed(metrics_page(drifted.results, drifted.evidence))
+    words = parsed.words
+    said = words.index("The splits differ, so the numbers of this report cannot be trusted")
+    assert said < words.index("Taken at its face value") < words.index("Can these numbers")
+    assert "failed An attacker that sees the input features alone" in words
+    assert "Make the splits at random from one population." in words
+    for claim in ("An attacker who sees the model's outputs recognises", "guarantee of this"):
+        assert claim not in words
+    assert "above chance (" not in words
+
+
+def test_the_gates_page_where_the_splits_differ(drifted):
+    verdict = judge(drifted.results, drifted.evidence, thresholds_pb2.PrivacyThresholds())
+    words = Parsed(verdict_page(verdict, drifted.results, drifted.evidence)).words
+    assert "CANNOT TELL The measurement itself cannot be trusted: a control failed." in words
+    assert "None of these findings counts, because a control failed." in words
+    assert "Blind baseline failed An attacker that sees the input features alone" in words
+
+
+def test_a_block_by_one_slice_names_it_in_banner_and_table(make):
+    slices = {
+        (("age", "4"),): (1_610, 790, 0.8),
+        (("age", "5"),): (8_300, 4_640, 0.0),
+        (("age", "6"),): (40, 20, 0.0),
+    }
+    strengths = {"loss_threshold": 1.0, "entropy": 0.6}
+    run = make(
+        leak=0.0, members=20_000, nonmembers=10_000, slices=slices, strengths=strengths, seed=3
+    )
+    verdict = judge(run.results, run.evidence, thresholds_pb2.PrivacyThresholds())
+    assert verdict.outcome == verdict_pb2.BLOCK
+    words = Parsed(verdict_page(verdict, run.results, run.evidence)).words
+    assert words.index("BLOCK: in slice age=4") < words.index("Limits and what was found")
+    assert "2 slices judged: 1 above a limit." in words
+    assert "1 slice too small to judge: nothing can be said about it" in words
+    table = words[words.index("Blocked slices first") :]
+    assert table.index("age = 4") < table.index("age = 5") < table.index("age = 6")
+    assert "Fewest records of a slice 200 members, 100 non-members" in words
+
+
+def test_a_block_by_change_names_the_baseline(make):
+    strengths = {"loss_threshold": 1.0}
+    sizes = {"members": 20_000, "nonmembers": 10_000, "strengths": strengths}
+    before = make(leak=0.0, seed=5, **sizes)
+    before.results.model.uri = "/pipelines/taxi/Trainer/model/3"
+    after = make(leak=0.2, seed=6, **sizes)
+    thresholds = thresholds_pb2.PrivacyThresholds()
+    thresholds.thresholds.add(metric=AUC, change_limit=0.02)
+    baseline = Baseline("/pipelines/taxi/metrics/4", before.results, before.evidence)
+    verdict = judge(after.results, after.evidence, thresholds, baseline=baseline)
+    assert verdict.outcome == verdict_pb2.BLOCK
+    words = Parsed(verdict_page(verdict, after.results, after.evidence)).words
+    assert "rise of at most 0.02" in words
+    value = before.results.attacks[0].metrics[0].value
+    assert f"baseline: {value.estimate:.3f} ({value.lower:.3f} to {value.upper:.3f})" in words
+    assert "Baseline's metrics /pipelines/taxi/metrics/4" in words
+    assert "Baseline's model /pipelines/taxi/Trainer/model/3" in words
+    assert "Compared unpaired" in words
+
+
+def test_no_page_shows_an_infinite_number(any_page, drifted):
+    for page in (any_page, metrics_page(drifted.results, drifted.evidence)):
+        assert not re.search(r"\binf\b|\bnan\b|(?:to|>=) not known", Parsed(page).words)
+
+
 def test_a_pass_and_an_undecided_verdict(tame, undecidable):
     limits = thresholds_pb2.PrivacyThresholds()
     for run, outcome, said in (
@@ -393,3 +489,15 @@ def test_a_pass_and_an_undecided_verdict(tame, undecidable):
         assert f"<title>{outcome}: privacy report</title>" in page
         assert said in page
         assert "This does not show that the model is safe" in page
+
+
+def test_a_blind_baseline_that_did_not_run_says_why_and_what_to_do(tame):
+    results = results_pb2.PrivacyResults()
+    results.CopyFrom(tame.results)
+    results.controls.blind_baseline.Clear()
+    results.controls.blind_baseline.not_run = "The signals hold no inputs."
+    words = Parsed(metrics_page(results, tame.evidence)).words
+    trust = words[words.index("Can these numbers be trusted?") :]
+    assert re.search(r"without the model\? not run .*The signals hold no inputs", trust[:600])
+    assert "What the blind baseline reached" not in words
+    assert "Let the blind baseline run." in words

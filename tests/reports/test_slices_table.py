@@ -6,6 +6,7 @@ import pytest
 
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
+from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
 from tfx_privacy.reports.slices_table import slices_table
 
 AUC = config_pb2.MetricSpec(name="auc")
@@ -25,14 +26,15 @@ def _slice(value, auc, members=500, nonmembers=250):
     attacks[1].metrics[0].value.estimate = 1 - auc
     return results_pb2.SliceResult(
         key=[results_pb2.SliceKey(feature="age", value=value)],
-        judge=results_pb2.SideCounts(members=members, nonmembers=nonmembers),
+        judge=results_pb2.SideCounts(members=members * 2 // 3, nonmembers=nonmembers * 2 // 3),
+        rows=results_pb2.SideCounts(members=members, nonmembers=nonmembers),
         attacks=attacks,
     )
 
 
 def _table(*slices):
     results = results_pb2.PrivacyResults(best_attack="loss", slices=slices)
-    return slices_table(results, [AUC])
+    return slices_table(results, [AUC], thresholds_pb2.RecordCounts(members=200, nonmembers=100))
 
 
 def _values(rows):
@@ -49,7 +51,7 @@ def test_the_riskiest_by_the_best_attack_come_first():
 @pytest.mark.parametrize(
     ("members", "nonmembers", "is_small"), [(200, 100, False), (199, 100, True), (200, 99, True)]
 )
-def test_small_slices_stand_apart_and_are_marked(members, nonmembers, is_small):
+def test_rows_of_the_splits_decide_what_is_too_small(members, nonmembers, is_small):
     table = _table(_slice("some", 0.99, members, nonmembers), _slice("other", 0.5))
     assert (table.too_small, table.judged) == ((1, 1) if is_small else (0, 2))
     if is_small:
@@ -57,10 +59,17 @@ def test_small_slices_stand_apart_and_are_marked(members, nonmembers, is_small):
         assert _values(table.rows) == ["other"]
 
 
+def test_a_row_says_how_many_records_there_are_and_how_many_were_judged():
+    row = _table(_slice("some", 0.6, 1_500, 750)).rows[0]
+    assert (row.members, row.judged_members) == ("1,500", "1,000")
+    assert (row.nonmembers, row.judged_nonmembers) == ("750", "500")
+
+
 def test_a_slice_without_a_side_is_not_measured_and_too_small():
     empty = results_pb2.SliceResult(
         key=[results_pb2.SliceKey(feature="age", value="x")],
         judge=results_pb2.SideCounts(members=900),
+        rows=results_pb2.SideCounts(members=1_400),
     )
     table = _table(empty)
     assert table.small_rows[0].values == [None]

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from tfx_privacy.metrics.counts import Evidence
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
@@ -49,14 +50,10 @@ def verdict():
 def test_the_verdict_in_the_log(verdict):
     assert verdict_table(verdict) == (
         "Privacy verdict: BLOCK. An attack exceeds a limit.\n"
-        "Metric         Limit    Estimate (interval)     Attack               Finding      "
-        "Records needed\n"
-        "--------------------------------------------------------------------------------------"
-        "----------\n"
-        "AUC            <= 0.55  0.600 (0.580 to 0.620)  logistic_regression  BLOCK        "
-        "decided\n"
-        "TPR at 1% FPR  <= 2%    1.5% (1.1% to 2.3%)     logistic_regression  CANNOT TELL  "
-        "about 12,000\n"
+        "Metric         Limit    Estimate (interval)     Attack               Finding\n"
+        "--------------------------------------------------------------------------------\n"
+        "AUC            <= 0.55  0.600 (0.580 to 0.620)  logistic_regression  BLOCK\n"
+        "TPR at 1% FPR  <= 2%    1.5% (1.1% to 2.3%)     logistic_regression  CANNOT TELL\n"
         "\n"
         "Not blessed: the model is not to be pushed.\n"
         "The Evaluator blessed the model's quality.\n"
@@ -79,8 +76,109 @@ def test_a_verdict_without_findings_is_readable():
     )
 
 
+def _slice_finding(age, auc, outcome, **fields):
+    finding = _finding(
+        config_pb2.MetricSpec(name="auc"), 0.6, auc, auc - 0.02, auc + 0.02, outcome, **fields
+    )
+    finding.threshold.scope = thresholds_pb2.EVERY_SLICE
+    finding.threshold.role = thresholds_pb2.BLOCK_ONLY
+    finding.slice.add(feature="age", value=age)
+    return finding
+
+
+def test_everything_a_gate_decides_by_is_in_the_log(verdict):
+    worst = _slice_finding("4", 0.661, verdict_pb2.BLOCK, slices_judged=63, slices_too_small=1)
+    verdict.findings.append(worst)
+    rise = verdict.findings.add(
+        threshold=thresholds_pb2.PrivacyThreshold(
+            metric=config_pb2.MetricSpec(name="tpr_at_fpr", fpr=0.01), change_limit=0.01
+        ),
+        outcome=verdict_pb2.BLOCK,
+        attack="network",
+    )
+    for field, numbers in (
+        ("value", (0.044, 0.034, 0.054)),
+        ("baseline_value", (0.02, 0.01, 0.03)),
+    ):
+        estimate, lower, upper = numbers
+        getattr(rise, field).CopyFrom(
+            results_pb2.MeasuredValue(estimate=estimate, lower=lower, upper=upper, confidence=0.95)
+        )
+    verdict.findings.add(
+        threshold=thresholds_pb2.PrivacyThreshold(
+            metric=config_pb2.MetricSpec(name="epsilon", delta=0.0),
+            upper_limit=12,
+            role=thresholds_pb2.BLOCK_ONLY,
+        ),
+        outcome=verdict_pb2.CANNOT_TELL,
+        attack="network",
+        value=results_pb2.MeasuredValue(
+            estimate=0.418, lower=0.418, upper=float("inf"), confidence=0.95
+        ),
+        cannot_fire=True,
+    )
+    verdict.slice_findings.extend(
+        [worst, *(_slice_finding(str(age), 0.52, verdict_pb2.PASS) for age in range(20, 40))]
+    )
+    verdict.controls.add(
+        control=config_pb2.BLIND_BASELINE,
+        outcome=verdict_pb2.CONTROL_FAILED,
+        reason="The splits differ.",
+        required=True,
+    )
+    verdict.baseline.metrics_uri = "/metrics/4"
+    verdict.thresholds.required_attacks.append("network")
+    text = verdict_table(verdict)
+    for line in (
+        "AUC                 <= 0.6          0.661 (0.641 to 0.681)",
+        "every slice",
+        "can only block",
+        "TPR at 1% FPR       rise <= 1 point  +4.4 points (+3.4 to +5.4)",
+        "from 2.0% (1.0% to 3.0%)",
+        ">= 0.41",
+        "NOT BLOCKED",
+        "cannot fire",
+        "age = 4   AUC     <= 0.6  0.661 (0.641 to 0.681)  BLOCK",
+        "11 more are in verdict.json.",
+        "21 slices judged: 1 above a limit.",
+        "The slice that may leak most: age = 4, with AUC 0.661 (0.641 to 0.681), so at most 0.681.",
+        "None of these findings counts, because a control failed.",
+        "- Blind baseline (required): failed. The splits differ.",
+        "- Baseline's metrics: /metrics/4",
+        "- Required attacks: network",
+    ):
+        assert re.sub(" +", " ", line) in re.sub(" +", " ", text)
+    assert text.count("age = ") == 10 + 1
+    assert max(len(line) for line in text.split("\n")) <= 100
+    assert " inf" not in text
+
+
+def test_a_controls_reason_is_not_said_twice(verdict):
+    verdict.controls.add(
+        control=config_pb2.NEGATIVE_CONTROL,
+        outcome=verdict_pb2.CONTROL_PASSED,
+        reason="Nothing was found.",
+    )
+    verdict.reasons.append("Negative control passed: Nothing was found.")
+    text = verdict_table(verdict)
+    assert text.count("Nothing was found.") == 1
+    assert "- Negative control: passed." in text
+
+
+def test_results_say_whether_they_can_be_trusted(drifted, tame):
+    text = results_table(drifted.results, drifted.evidence)
+    assert "- Blind baseline: failed. " in text
+    assert "- Negative control: passed. " in text
+    assert "- AUC: this run would have found 0." in text
+    # The splits differ: no property of the training is claimed.
+    assert "guarantee" not in text
+    trusted = results_table(tame.results, tame.evidence)
+    assert "- Blind baseline: passed. " in trusted
+    assert "(epsilon, delta = 0) guarantee of this" in trusted
+
+
 def test_results_name_attacks_metrics_best_and_records(leaky):
-    text = results_table(leaky.results)
+    text = results_table(leaky.results, leaky.evidence)
     for attack in leaky.results.attacks:
         assert attack.name in text
     for title in ("AUC", "Advantage", "TPR at 10% FPR", "TPR at 1% FPR", "TPR at 0.1% FPR"):
@@ -94,16 +192,19 @@ def test_results_name_attacks_metrics_best_and_records(leaky):
 
 
 def test_results_without_an_attack_say_so():
-    text = results_table(results_pb2.PrivacyResults())
+    text = results_table(results_pb2.PrivacyResults(), Evidence({}, {}))
     assert text.startswith("No attack ran.")
 
 
 def test_lines_are_short_and_plain_whatever_the_environment(verdict, leaky, monkeypatch):
-    expected = verdict_table(verdict), results_table(leaky.results)
+    expected = verdict_table(verdict), results_table(leaky.results, leaky.evidence)
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "300")
     monkeypatch.setenv("TERM", "xterm-256color")
-    assert (verdict_table(verdict), results_table(leaky.results)) == expected
+    assert (
+        verdict_table(verdict),
+        results_table(leaky.results, leaky.evidence),
+    ) == expected
     for text in expected:
         assert max(len(line) for line in text.split("\n")) <= 100
         assert "\x1b" not in text

@@ -235,6 +235,7 @@ def test_a_signals_table_is_written_and_read(folder: str):
         label_vocabulary=(),
         label_width=0,
         slice_features=(),
+        input_features=(),
         has_label=False,
         has_logits=False,
         has_loss=True,

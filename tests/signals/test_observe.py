@@ -15,6 +15,7 @@ from typing import Any
 
 import apache_beam as beam
 import numpy as np
+import pyarrow as pa
 import pytest
 import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -26,6 +27,7 @@ from tfx_privacy.signals import examples, observe, table_writer
 from tfx_privacy.signals.batch import Signals
 from tfx_privacy.signals.errors import InputError
 from tfx_privacy.signals.examples import ExampleSplit
+from tfx_privacy.signals.identity import word_hashes
 from tfx_privacy.signals.observe import ObserveOptions
 from tfx_privacy.signals.partition import Role, assign_roles
 from tfx_privacy.signals.table import SplitRows, TableDescription
@@ -51,6 +53,7 @@ PLAN = TargetPlan(
     batch_size=4,
 )
 CONTENT = config_pb2.IdentitySpec()
+ALL = ("label", "logits", "loss", "units", "weight", "slices", "inputs")
 
 
 @dataclasses.dataclass
@@ -142,7 +145,7 @@ class Job:
         parts = [
             part
             for bucket in range(description.buckets)
-            for part in read_bucket(str(self.table), description, bucket)
+            for part in read_bucket(str(self.table), description, bucket, ALL)
         ]
         rows = Signals.concatenate(parts)
         return rows.take(np.argsort(rows.logits[:, 0], kind="stable"))
@@ -236,6 +239,75 @@ def test_slices_weights_and_units_are_recorded(job: Job):
     assert description.identity.unit_feature == "user"
 
 
+def input_job(job: Job) -> None:
+    rows = [row | {"w": 1.0, "key": number} for number, row in enumerate(rows_of(0, 6))]
+    job.add("train", rows[:3], is_member=True)
+    job.add("eval", [row | {"late": "only here"} for row in rows[3:]], is_member=False)
+
+
+def test_inputs_are_every_feature_that_has_no_other_use(job: Job):
+    input_job(job)
+    identity = config_pb2.IdentitySpec(key_feature="key", unit_feature="user")
+    spec = config_pb2.InputSpec()
+    options = ObserveOptions(identity, example_weight_key="w", inputs=spec)
+
+    description, found = job.run(options)
+
+    assert description.input_features == (("city", "word"), ("late", "word"), ("x", "number"))
+    assert description == read_description(str(job.table))
+    assert found.inputs["x"].to_pylist() == [[number / 64] for number in range(6)]
+    zug, bern = word_hashes(pa.array([b"Zug", b"Bern"], pa.large_binary())).tolist()
+    assert found.inputs["city"].to_pylist() == [[], [zug], [zug, bern]] * 2
+    assert list(map(len, found.inputs["late"].to_pylist())) == [0, 0, 0, 1, 1, 1]
+
+    spec.excluded_feature_keys.extend(["late", "city"])
+    assert job.run(options)[0].input_features == (("x", "number"),)
+
+
+def test_inputs_that_are_named_are_those_and_none_are_kept_unasked(job: Job):
+    input_job(job)
+
+    description, found = job.run(
+        ObserveOptions(CONTENT, inputs=config_pb2.InputSpec(feature_keys=["y", "w"]))
+    )
+    assert description.input_features == (("w", "number"), ("y", "number"))
+    assert found.inputs["y"].to_pylist() == [[0], [1], [2]] * 2
+
+    description, found = job.run()
+    assert description.input_features == ()
+    assert (description.input_bytes, found.inputs) == (0, {})
+
+    message = "names 'cty', which is in none.*Features found: city, key, late, user, w, x, y"
+    with pytest.raises(InputError, match=message):
+        job.run(ObserveOptions(CONTENT, inputs=config_pb2.InputSpec(feature_keys=["cty"])))
+
+
+def test_a_feature_beyond_the_examples_that_are_looked_at_is_no_input(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(observe, "_PEEK", 2)
+    monkeypatch.setattr(examples, "_BATCH_ROWS", 2)
+    rows = rows_of(0, 6)
+    rows[4]["new"] = 1
+    job.add("train", rows, is_member=True)
+    job.add("eval", rows_of(6, 3), is_member=False)
+    options = ObserveOptions(CONTENT, inputs=config_pb2.InputSpec())
+
+    assert [name for name, _ in job.run(options)[0].input_features] == ["city", "user", "x"]
+
+    # Whole batches must agree on a type, so that only a later batch can be of another.
+    rows = rows_of(0, 6)
+    for row in rows[4:]:
+        row["user"] = 7
+    other = Job(job.folder / "other")
+    other.folder.mkdir()
+    other.add("train", rows, is_member=True)
+    other.add("eval", rows_of(6, 3), is_member=False)
+    with pytest.raises(InputError, match=r"split 'train'.*'user' holds numbers: expected strings"):
+        other.run(options)
+    assert os.listdir(other.table) == []
+
+
 def test_a_key_makes_ids(job: Job):
     keyed = [row | {"key": number} for number, row in enumerate(rows_of(0, 6))]
     # Contents that are equal are told apart by their keys.
@@ -298,7 +370,9 @@ def test_the_table_depends_on_neither_batches_nor_buckets(
 ):
     job.add("train", rows_of(0, 40), is_member=True, shards=2)
     job.add("eval", rows_of(40, 20), is_member=False)
-    options = ObserveOptions(CONTENT, slice_features=("city",))
+    options = ObserveOptions(
+        CONTENT, slice_features=("city",), inputs=config_pb2.InputSpec(feature_keys=["x", "city"])
+    )
     description, expected = job.run(options)
 
     monkeypatch.setattr(examples, "_BATCH_ROWS", 7)
@@ -311,6 +385,10 @@ def test_the_table_depends_on_neither_batches_nor_buckets(
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), name)
     words = [[sorted(row) for row in rows.slices["city"].to_pylist()] for rows in (found, expected)]
     assert words[0] == words[1]
+    assert again.input_bytes == description.input_bytes > 0
+    assert expected.inputs.keys() == {"x", "city"}
+    for name, column in expected.inputs.items():
+        assert found.inputs[name].to_pylist() == column.to_pylist()
 
 
 def with_row(number: int, **changes: Any) -> list[dict[str, Any]]:

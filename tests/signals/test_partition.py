@@ -7,11 +7,21 @@ import pytest
 from scipy import stats
 
 from tfx_privacy.signals.identity import hash_fractions, row_ids
-from tfx_privacy.signals.partition import Role, assign_roles, repeats
+from tfx_privacy.signals.partition import Role, assign_roles, on_both_sides, repeats
 
 
 def ids(*numbers: int) -> np.ndarray:
     return np.array([[number, 7] for number in numbers], np.uint64)
+
+
+def test_ids_that_occur_on_both_sides():
+    member = np.array([1, 1, 1, 0, 0, 1, 0, 0], bool)
+
+    #            1 is on both sides; 2 twice among members, 4 twice among non-members.
+    shared = on_both_sides(ids(1, 2, 2, 1, 4, 3, 4, 1), member)
+
+    assert shared.tolist() == [True, False, False, True, False, False, False, True]
+    assert on_both_sides(np.empty((0, 2), np.uint64), np.empty(0, bool)).tolist() == []
 
 
 def test_a_third_is_fit_by_the_hash_of_the_id():

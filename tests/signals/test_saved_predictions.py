@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from scipy import special
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.signals.batch import Signals
 from tfx_privacy.signals.errors import InputError
+from tfx_privacy.signals.identity import word_hashes
 from tfx_privacy.signals.saved_predictions import (
     SavedPredictionsOptions,
     write_saved_predictions_table,
@@ -24,6 +26,7 @@ from tfx_privacy.signals.saved_predictions import (
 from tfx_privacy.signals.table import SplitRows, TableDescription
 from tfx_privacy.signals.table_reader import read_bucket, read_description
 
+ALL = ("label", "logits", "loss", "units", "slices", "inputs")
 RNG = np.random.default_rng(0)
 LOGITS = RNG.normal(size=(8, 3)).astype(np.float32)
 LABEL = np.array([0, 1, 2, 0, 1, 2, 0, 1])
@@ -62,7 +65,7 @@ class Saved:
         parts = [
             part
             for bucket in range(description.buckets)
-            for part in read_bucket(self.table, description, bucket)
+            for part in read_bucket(self.table, description, bucket, ALL)
         ]
         return description, Signals.concatenate(parts)
 
@@ -188,6 +191,88 @@ def test_a_row_without_a_slice_value_is_in_no_slice_and_others_keep_their_words(
                             slice_features=("age",))  # fmt: skip
 
     assert rows.slices["age"].to_pylist() == [["30"], [], ["30"]]
+
+
+@pytest.mark.parametrize("suffix", ["npz", "parquet"])
+def test_inputs_are_every_column_that_means_nothing_else(saved: Saved, suffix: str):
+    columns = {
+        "id": np.array([5, 6]),
+        "label": np.array([0, 1]),
+        "logits": LOGITS[:2],
+        "user": np.array([1, 2]),
+        "age": np.array([30, 31]),
+        "city": np.array(["Zug", "Bern"]),
+        "image": np.array([[0.5, 1.5], [2.5, 3.5]]),
+        "old": np.array([True, False]),
+        "__index_level_0__": np.array([8, 9]),
+    }
+    others = {
+        **columns,
+        "id": np.array([7, 8]),
+        "only here": np.array([1, 2]),
+        "city": np.array(["Zug", "Uri"]),
+    }
+    del others["old"]
+
+    description, rows = saved.measure(
+        columns, others, suffix, unit_feature="user", inputs=config_pb2.InputSpec()
+    )
+
+    assert description.input_features == (("age", "number"), ("city", "word"), ("image", "number"))
+    assert rows.inputs["age"].to_pylist() == [[30], [31]] * 2
+    assert rows.inputs["image"].to_pylist() == [[0.5, 1.5], [2.5, 3.5]] * 2
+    words = pa.array([b"Zug", b"Bern", b"Zug", b"Uri"], pa.large_binary())
+    assert rows.inputs["city"].to_pylist() == [[word] for word in word_hashes(words).tolist()]
+
+    description, rows = saved.measure(columns, others, suffix)
+    assert (description.input_features, rows.inputs) == ((), {})
+
+
+@pytest.mark.parametrize("suffix", ["npz", "parquet"])
+def test_inputs_that_are_named_must_be_in_both_files(saved: Saved, suffix: str):
+    members = {"loss": [1.0, 2.0], "a": [1, 2], "b": ["x", "y"], "c": [1, 2]}
+    others = {"loss": [1.0, 2.0], "a": [0.5, 1.5], "b": [3, 4]}
+
+    def inputs_named(*names: str) -> Signals:
+        spec = config_pb2.InputSpec(feature_keys=names)
+        return saved.measure(members, others, suffix, inputs=spec)[1]
+
+    assert inputs_named("a").inputs["a"].to_pylist() == [[1], [2], [0.5], [1.5]]
+    # By default what the files do not agree on is left out.
+    assert inputs_named().inputs.keys() == {"a"}
+    with pytest.raises(InputError, match=r"names 'b', a word in .*members.* and a number in "):
+        inputs_named("a", "b")
+    with pytest.raises(InputError, match=r"names 'c', which '.*others.*' has no column of"):
+        inputs_named("c")
+    with pytest.raises(InputError, match="names 'loss', which is what the model answers"):
+        inputs_named("loss")
+
+
+def test_columns_of_other_forms_are_inputs_only_where_they_can_be(saved: Saved):
+    columns = {
+        "loss": [1.0, 2.0],
+        "ragged": [[1.0], [1.0, 2.0]],
+        "even": [[1, 2], [3, 4]],
+        "when": [datetime.datetime(2020, 1, 1), datetime.datetime(2021, 1, 1)],
+        "gaps": [7, None],
+        "flags": [True, None],
+        "words": [None, "a"],
+        "empty": [np.nan, 0.25],
+    }
+
+    _, rows = saved.measure(columns, suffix="parquet", inputs=config_pb2.InputSpec())
+
+    (a,) = word_hashes(pa.array([b"a"], pa.large_binary())).tolist()
+    assert {name: column.to_pylist()[:2] for name, column in rows.inputs.items()} == {
+        "even": [[1, 2], [3, 4]],
+        "gaps": [[7], []],
+        "flags": [[1], []],
+        "words": [[], [a]],
+        "empty": [[], [0.25]],
+    }
+    named = config_pb2.InputSpec(feature_keys=["ragged"])
+    with pytest.raises(InputError, match=r"names column 'ragged' of .*expected numbers"):
+        saved.measure(columns, suffix="parquet", inputs=named)
 
 
 @pytest.mark.parametrize("ids", [np.arange(4), np.array(["a", "b", "c", "d"])])

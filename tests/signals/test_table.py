@@ -33,6 +33,7 @@ LAYOUT = TableLayout(
     label_vocabulary=("red", "green", "blue"),
     label_width=0,
     slice_features=("city", "a.b"),
+    input_features=(("age", "number"), ("city", "word"), ("a.b", "number")),
     has_label=True,
     has_logits=True,
     has_loss=True,
@@ -65,6 +66,11 @@ def signals(rows: int, seed: int = 0) -> Signals:
                              pa.list_(pa.string())),
             "a.b": pa.array([[str(i)] for i in range(rows)], pa.list_(pa.string())),
         },
+        inputs={
+            "age": pa.array([[[], [i]][i % 2] for i in range(rows)], pa.list_(pa.float32())),
+            "city": pa.array([[2**64 - 1, i] for i in range(rows)], pa.list_(pa.uint64())),
+            "a.b": pa.array([[i, 1, 2] for i in range(rows)], pa.list_(pa.float32())),
+        },
     )  # fmt: skip
 
 
@@ -76,9 +82,12 @@ def assert_same(found: Signals, expected: Signals) -> None:
         if left is not None:
             assert left.dtype == right.dtype, name
             np.testing.assert_array_equal(left, right, name)
-    assert {key: value.to_pylist() for key, value in found.slices.items()} == {
-        key: value.to_pylist() for key, value in expected.slices.items()
-    }
+    for lists in ("slices", "inputs"):
+        left, right = getattr(found, lists), getattr(expected, lists)
+        assert left.keys() == right.keys()
+        for key in left:
+            assert left[key].type == right[key].type
+            assert left[key].to_pylist() == right[key].to_pylist()
 
 
 def test_rows_come_back_as_they_were():
@@ -104,9 +113,11 @@ def test_rows_in_pieces_that_start_within_a_buffer_come_back():
 
 @pytest.mark.parametrize("task", [config_pb2.MULTILABEL, config_pb2.REGRESSION])
 def test_labels_of_several_numbers_come_back(task: config_pb2.Task.ValueType):
-    layout = dataclasses.replace(LAYOUT, task=task, label_width=2, slice_features=())
+    layout = dataclasses.replace(
+        LAYOUT, task=task, label_width=2, slice_features=(), input_features=()
+    )
     label = np.array([[0, 1], [1, 0.5]], np.float32)
-    rows = dataclasses.replace(signals(2), task=task, label=label, slices={})
+    rows = dataclasses.replace(signals(2), task=task, label=label, slices={}, inputs={})
 
     batch = to_record_batch(rows, "train", arrow_schema(layout))
 
@@ -116,7 +127,7 @@ def test_labels_of_several_numbers_come_back(task: config_pb2.Task.ValueType):
 def test_a_table_of_losses_has_neither_logits_nor_label():
     layout = TableLayout(
         **dataclasses.asdict(LAYOUT)
-        | {"output_width": 0, "slice_features": ()}
+        | {"output_width": 0, "slice_features": (), "input_features": ()}
         | dict.fromkeys(("has_label", "has_logits", "has_units", "has_weight"), False)
     )
 
@@ -148,13 +159,13 @@ def test_the_description_comes_back_and_counts():
 
 
 def test_a_description_of_another_version_is_refused():
-    text = DESCRIPTION.to_json().replace('"schema_version": 1', '"schema_version": 2')
+    text = DESCRIPTION.to_json().replace('"schema_version": 2', '"schema_version": 1')
 
-    with pytest.raises(InputError, match="schema version 2: expected 1"):
+    with pytest.raises(InputError, match="schema version 1: expected 2"):
         TableDescription.from_json(text)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"schema_version": 1}'])
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"schema_version": 2}'])
 def test_what_is_no_description_is_refused(text: str):
     with pytest.raises(InputError, match="not the description of a signals table"):
         TableDescription.from_json(text)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
-from tfx_privacy.signals import table_writer
+from tfx_privacy.signals import table_reader, table_writer
 from tfx_privacy.signals.batch import Signals
 from tfx_privacy.signals.errors import InputError
 from tfx_privacy.signals.identity import row_ids
@@ -31,6 +31,7 @@ LAYOUT = TableLayout(
     label_vocabulary=(),
     label_width=0,
     slice_features=("city", "a.b", "slice:c"),
+    input_features=(("x", "number"), ("a.b", "word")),
     has_label=True,
     has_logits=True,
     has_loss=True,
@@ -52,6 +53,10 @@ def rows(n: int) -> Signals:
         units=row_ids(0, n, is_member=False),
         weight=rng.random(n).astype(np.float32),
         slices=dict.fromkeys(LAYOUT.slice_features, words),
+        inputs={
+            "x": pa.array([[i, i + 0.5] for i in range(n)], pa.list_(pa.float32())),
+            "a.b": pa.array([[i] * (i % 3) for i in range(n)], pa.list_(pa.uint64())),
+        },
     )
 
 
@@ -65,12 +70,15 @@ def write(
     return commit(str(folder), layout, identity, buckets, [writer.finish()])
 
 
+ALL = ("label", "logits", "loss", "units", "weight", "slices", "inputs")
+
+
 def test_all_columns_come_back(tmp_path: Path):
     expected = rows(500)
     description = write(tmp_path, expected, buckets=3)
 
     parts = [
-        part for bucket in range(3) for part in read_bucket(str(tmp_path), description, bucket)
+        part for bucket in range(3) for part in read_bucket(str(tmp_path), description, bucket, ALL)
     ]
 
     found = Signals.concatenate(parts).sorted_by_id()
@@ -78,6 +86,10 @@ def test_all_columns_come_back(tmp_path: Path):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), name)
     for feature in LAYOUT.slice_features:
         assert found.slices[feature].equals(expected.slices[feature])
+    for feature, _ in LAYOUT.input_features:
+        assert found.inputs[feature].equals(expected.inputs[feature])
+    # 1,000 numbers of 4 bytes, 499 words of 8 and two times 500 offsets of 4.
+    assert description.input_bytes == 4_000 + 499 * 8 + 4_000
 
 
 @pytest.mark.parametrize("row_groups", ["one", "many"])
@@ -106,18 +118,51 @@ def test_only_the_columns_that_are_wanted_are_read(tmp_path: Path):
     assert set(part.slices) == set(LAYOUT.slice_features)
     (bare,) = read_bucket(str(tmp_path), description, 0, ())
     assert bare.slices == {}
+    assert bare.inputs == {}
+
+
+def test_inputs_are_read_where_they_are_asked_for_and_only_there(tmp_path: Path):
+    description = write(tmp_path, rows(10))
+
+    (part,) = read_bucket(str(tmp_path), description, 0)
+    assert part.inputs == {}
+    assert part.weight is not None
+
+    (part,) = read_bucket(str(tmp_path), description, 0, ("inputs",))
+    assert set(part.inputs) == {"x", "a.b"}
+    assert part.weight is None
+
+
+@pytest.mark.parametrize("row_groups", ["one", "many"])
+def test_batches_of_wide_rows_are_bounded_in_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row_groups: str
+):
+    if row_groups == "many":
+        monkeypatch.setattr(table_writer, "_BUFFER_BYTES", 1)
+    # An id is 16 bytes, a row's inputs 8 + 4 and on average 8 + 4.
+    monkeypatch.setattr(table_reader, "_BATCH_BYTES", 400)
+    expected = rows(200)
+    description = write(tmp_path, expected)
+
+    parts = list(read_bucket(str(tmp_path), description, 0, ("inputs",)))
+
+    assert 3 <= max(map(len, parts)) <= 400 // 36
+    found = Signals.concatenate(parts)
+    np.testing.assert_array_equal(found.ids, expected.ids)
+    assert found.inputs["a.b"].equals(expected.inputs["a.b"])
 
 
 def test_columns_that_the_table_lacks_are_none(tmp_path: Path):
-    layout = dataclasses.replace(LAYOUT, has_weight=False, slice_features=())
-    description = write(
-        tmp_path, dataclasses.replace(rows(10), weight=None, slices={}), layout=layout
-    )
+    layout = dataclasses.replace(LAYOUT, has_weight=False, slice_features=(), input_features=())
+    bare = dataclasses.replace(rows(10), weight=None, slices={}, inputs={})
+    description = write(tmp_path, bare, layout=layout)
 
-    (part,) = read_bucket(str(tmp_path), description, 0)
+    (part,) = read_bucket(str(tmp_path), description, 0, ALL)
 
     assert part.weight is None
     assert part.slices == {}
+    assert part.inputs == {}
+    assert description.input_bytes == 0
 
 
 def test_keys_are_in_the_order_of_the_rows(tmp_path: Path):

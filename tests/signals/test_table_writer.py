@@ -28,6 +28,7 @@ LAYOUT = TableLayout(
     label_vocabulary=(),
     label_width=0,
     slice_features=("city",),
+    input_features=(),
     has_label=False,
     has_logits=True,
     has_loss=True,
@@ -73,6 +74,23 @@ def test_rows_lie_in_the_buckets_of_their_ids(tmp_path: Path):
     assert description.splits == (SplitRows("eval", False, 50), SplitRows("train", True, 100))
     assert {file.name for file in description.files} | {"table.json"} == set(os.listdir(tmp_path))
     assert sum(file.rows for file in description.files) == 150
+
+
+def test_words_that_repeat_are_written_once_a_row_group(tmp_path: Path):
+    layout = dataclasses.replace(LAYOUT, input_features=(("x", "word"), ("a.b", "number")))
+    inputs = {
+        "x": pa.array([[7]] * 10, pa.list_(pa.uint64())),
+        "a.b": pa.array([[0.5]] * 10, pa.list_(pa.float32())),
+    }
+    with TableWriter(str(tmp_path), layout, 1) as writer:
+        writer.append(dataclasses.replace(rows(0, 10), inputs=inputs), "train")
+        (file,) = writer.finish().files
+
+    group = pq.ParquetFile(tmp_path / file.name).metadata.row_group(0)
+    columns = [group.column(number) for number in range(group.num_columns)]
+    encoded = {column.path_in_schema for column in columns if "RLE_DICTIONARY" in column.encodings}
+    lists = ("slice:city", "input:x", "input:a.b")
+    assert encoded == {"split", *(f"{name}.list.item" for name in lists)}
 
 
 def test_rows_lie_in_the_buckets_of_their_units(tmp_path: Path):

@@ -69,6 +69,10 @@ class Measurements:
             edges=edges,
             counts={(name, WHOLE): c for name, c in counts.items()}
             | {(name, key): c for name in counts for key, c in slices.items()},
+            # A third of the rows of the splits is FIT.
+            slice_rows={
+                key: (c.n_members * 3 // 2, c.n_nonmembers * 3 // 2) for key, c in slices.items()
+            },
         )
         results = results_pb2.PrivacyResults(
             schema_version=2,
@@ -83,6 +87,10 @@ class Measurements:
                     key=[results_pb2.SliceKey(feature=f, value=v) for f, v in key],
                     judge=results_pb2.SideCounts(members=c.n_members, nonmembers=c.n_nonmembers),
                     attacks=[measure_attack(n, c, edges[n], metrics, 0.95) for n in counts],
+                    rows=results_pb2.SideCounts(
+                        members=evidence.slice_rows[key][0],
+                        nonmembers=evidence.slice_rows[key][1],
+                    ),
                 )
                 for key, c in slices.items()
             ],

@@ -58,6 +58,16 @@ def _set(path: str, value: object) -> Callable[[results_pb2.PrivacyResults], Non
         (_set("records.judge.members", 899), "'a': found 899 members and 450 non-members"),
         (_set("slices.0.judge.members", 89), "'a' in slice label=3: found 89 members"),
         (_set("slices.0.attacks.1.metrics.0.value.upper", 0.5), "'b' in slice label=3: found 0.5"),
+        # 90 judged of 135 rows of the splits, 45 of 67.
+        (_set("slices.0.rows.members", 134), "members among the rows of slice label=3: found 134"),
+        (_set("slices.0.rows.nonmembers", 0), "non-members among the rows of slice label=3: fou"),
+        (lambda results: results.slices.pop(), "found counts of slice label=3, but no results"),
+        (lambda results: results.slices.append(results.slices[0]), "found a slice listed twice"),
+        (_set("records.on_both_sides.members", 1), "found 1 members on both sides, expected at mo"),
+        (
+            _set("attacks.0.metrics.6.largest_attainable", 9.0),
+            "largest_attainable of epsilon of 'a'",
+        ),
         (_set("best_attack", "c"), "best attack: found 'c', expected one of a, b"),
         (_set("best_of_attacks.0.value.upper", 0.5), "upper of AUC of the best attack: found 0.5"),
         (_set("schema_version", 1), "found schema version 1, expected 2"),
@@ -115,7 +125,7 @@ def _with_counts(evidence: Evidence, members: list[int], nonmembers: list[int]) 
     [
         ([901, -1] + [0] * 62, [450] + [0] * 63, "counts of 'a': found a negative number of mem"),
         ([900], [450] + [0] * 63, "counts of 'a': found 1 bins of members, expected 64"),
-        ([900] + [0] * 63, [450] + [0] * 63, "resolution of 'a'"),
+        ([900] + [0] * 63, [450] + [0] * 63, "estimate of AUC of 'a'"),
     ],
 )
 def test_counts_without_meaning_are_named(
@@ -133,6 +143,12 @@ def test_edges_without_meaning_are_named(measured) -> None:
             "edges of 'a': expected ascending numbers",
         ),
         (ScoreEdges(edges.edges, Thresholds.all_at(65)), "found threshold 'member' at bin 65"),
+        (ScoreEdges(edges.edges, Thresholds(1, -1, 1, 1)), "found threshold 'epsilon' at bin -1"),
+        (ScoreEdges(edges.edges, Thresholds(1, 1, 65, 1)), "found threshold 'guess_in' at bin 65"),
+        (
+            ScoreEdges(edges.edges, Thresholds(1, 1, 3, 4)),
+            "'guess_out' at bin 4, expected at most that of 'guess_in', 3",
+        ),
     ):
         evidence = dataclasses.replace(
             measured.evidence, edges={**measured.evidence.edges, "a": broken}
@@ -145,3 +161,25 @@ def test_missing_counts_and_values_that_are_no_number_are_left_to_the_verdict(me
     measured.results.attacks[0].metrics[0].value.estimate = float("nan")
     counts = {key: value for key, value in measured.evidence.counts.items() if key[0] != "b"}
     check_consistent(measured.results, dataclasses.replace(measured.evidence, counts=counts))
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ({}, "rows of slice label=3: found none in the evidence"),
+        ({SLICE: (135, 66)}, "non-members among the rows of slice label=3: found 67, the counts"),
+    ],
+)
+def test_slice_rows_of_the_evidence(measured, rows: dict[Any, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        check_consistent(measured.results, dataclasses.replace(measured.evidence, slice_rows=rows))
+
+
+@pytest.mark.parametrize(("members", "nonmembers"), [(89, 67), (1351, 67)])
+def test_slice_rows_lie_between_those_judged_and_those_read(
+    measured, members: int, nonmembers: int
+) -> None:
+    measured.results.slices[0].rows.members = members
+    rows = {SLICE: (members, nonmembers)}
+    with pytest.raises(ValueError, match="expected at least the 90 judged and at most the 1350"):
+        check_consistent(measured.results, dataclasses.replace(measured.evidence, slice_rows=rows))

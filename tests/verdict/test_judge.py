@@ -10,7 +10,7 @@ from google.protobuf import text_format
 from scipy import stats
 
 from tfx_privacy.metrics.auc import Auc
-from tfx_privacy.metrics.counts import WHOLE, Evidence, ScoreCounts, ScoreEdges, Thresholds
+from tfx_privacy.metrics.counts import Evidence, ScoreCounts, Thresholds
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
 from tfx_privacy.proto import privacy_verdict_pb2 as verdict_pb2
@@ -52,10 +52,15 @@ def test_pass(measurements) -> None:
     assert verdict.outcome == PASS
     assert verdict.blessed
     assert not verdict.blessed_with_warning
-    assert _outcomes(verdict) == [PASS, PASS, PASS]
-    assert [finding.attack for finding in verdict.findings] == ["b", "b", "b"]
-    assert all(finding.records_to_decide == 0 for finding in verdict.findings)
-    assert len(verdict.thresholds.thresholds) == 3
+    *whole, slices = verdict.findings
+    assert [finding.outcome for finding in whole] == [PASS, PASS, PASS]
+    assert [finding.attack for finding in whole] == ["b", "b", "b"]
+    assert all(finding.records_to_decide == 0 for finding in whole)
+    assert slices.reason == (
+        "NOT JUDGED: the limit of 0.6 on AUC in slices was held against none: no such slice was "
+        "measured."
+    )
+    assert len(verdict.thresholds.thresholds) == 4
     assert verdict.model_uri == "/models/1"
     assert verdict.reasons[0].startswith(
         "PASS: the attacks that ran do not exceed the limit of 0.55 on AUC"
@@ -137,7 +142,9 @@ def test_block_is_corrected_for_the_number_of_claims(measurements) -> None:
     # Alone this attack is above the limit at a p-value between .025 / 8 and .025.
     counts = _just_above(measurements, 0.112)
     alone = measurements.of_counts({"a": counts})
-    p_value = p_value_above(Auc(), counts, 32, 0.55)
+    p_value = p_value_above(
+        lambda alpha: Auc().measure(counts, Thresholds.all_at(32), alpha).lower, 0.55
+    )
     assert 0.025 / 8 < p_value < 0.025
     assert judge(alone.results, alone.evidence, AUC_55).outcome == BLOCK
 
@@ -381,7 +388,7 @@ def test_deciding_reasons_come_first(measurements) -> None:
     )
     verdict = judge(run.results, run.evidence, thresholds)
     assert _outcomes(verdict) == [PASS, BLOCK]
-    assert [reason.split(":")[0] for reason in verdict.reasons] == ["BLOCK", "PASS"]
+    assert [reason.split(":")[0] for reason in verdict.reasons[:2]] == ["BLOCK", "PASS"]
 
 
 def test_what_did_not_run_is_said(measurements) -> None:
@@ -390,46 +397,4 @@ def test_what_did_not_run_is_said(measurements) -> None:
     run.results.records.duplicates_checked = False
     reasons = list(judge(run.results, run.evidence, DEFAULTS).reasons)
     assert "Not judged: the attack 'entropy' did not run; it needs logits." in reasons
-    assert reasons[-1].startswith("Duplicates were not checked")
-
-
-# --- error rates
-
-
-def test_a_limit_equal_to_the_truth_seldom_blocks_or_passes(measurements) -> None:
-    # Two attacks and two metrics, every limit exactly the truth: a false BLOCK in at most 2.5%
-    # of verdicts, a false PASS of a threshold in at most 2.5%. By an exact binomial test at .001.
-    shares_m, shares_n = np.array([0.2, 0.25, 0.25, 0.3]), np.full(4, 0.25)
-    # AUC = sum p_i (q below + q_i / 2) = .25 (.2 .5 + .25 1.5 + .25 2.5 + .3 3.5); TPR - FPR .05.
-    thresholds = _thresholds(
-        """
-        thresholds { metric { name: "auc" } upper_limit: 0.5375 }
-        thresholds { metric { name: "advantage" } upper_limit: 0.05 }
-        """
-    )
-    rng = np.random.default_rng(17)
-    edges = ScoreEdges(np.array([1.0, 2.0, 3.0]), Thresholds.all_at(3))
-    runs, blocks, passes = 300, 0, np.zeros(2)
-    for _ in range(runs):
-        results = results_pb2.PrivacyResults(schema_version=2, best_attack="a")
-        results.records.judge.members = results.records.read.members = 1000
-        results.records.judge.nonmembers = results.records.read.nonmembers = 500
-        counts = {}
-        for name in ("a", "b"):
-            counts[name, WHOLE] = ScoreCounts(
-                rng.multinomial(1000, shares_m), rng.multinomial(500, shares_n)
-            )
-            results.attacks.add(
-                name=name, threshold=3.0, resolution=_resolution(counts[name, WHOLE])
-            )
-        evidence = Evidence(edges={"a": edges, "b": edges}, counts=counts)
-        verdict = judge(results, evidence, thresholds)
-        blocks += verdict.outcome == BLOCK
-        passes += [outcome == PASS for outcome in _outcomes(verdict)]
-    for found in (blocks, *passes):
-        assert stats.binomtest(int(found), runs, 0.025, alternative="greater").pvalue > 0.001
-
-
-def _resolution(counts: ScoreCounts) -> float:
-    pairs = int(counts.members @ counts.nonmembers)
-    return pairs / (2 * counts.n_members * counts.n_nonmembers)
+    assert any(reason.startswith("Duplicates were not looked for") for reason in reasons)

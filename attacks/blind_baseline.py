@@ -1,0 +1,271 @@
+"""An attacker that sees input features and label alone, never the model.
+
+Where it tells members from non-members, they differ by themselves, and no attack's
+success can be laid at the model's door.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from tfx_privacy.attacks.attack import Attack, FittedAttack
+from tfx_privacy.attacks.input_columns import MAX_COLUMNS, InputColumns
+from tfx_privacy.attacks.saved import load_attack, save_attack
+from tfx_privacy.attacks.seeds import derived_seed
+from tfx_privacy.attacks.sides import balanced_folds, check_sides
+from tfx_privacy.attacks.trees import Trees, TreeSettings, fit_trees
+from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+from tfx_privacy.signals.batch import Signals
+
+# The name by which the label stands beside the features.
+LABEL = "label"
+
+# Numbers that trees are fitted on: beyond, rows are left out, but not below these.
+_CELLS = 5_000_000
+_FEWEST_ROWS = 10_000
+
+_BLOCK_ROWS = 4096
+
+# A weak drift of few features among many is found by slow, shallow boosting.
+_SLOW = TreeSettings(learning_rate=0.05, leaves=6)
+
+# Trees on one feature: few and small, there are many features to try.
+_SMALL = TreeSettings(rounds=20, learning_rate=0.3, leaves=8, rows_to_stop_early=1_000_000)
+
+# What `giveaways` tries and names.
+_ROWS_TRIED = 10_000
+_FEATURES_TRIED = 200
+_FEATURES_NAMED = 5
+_SMALLEST_AUC = 0.51
+_LEVEL = 0.01
+
+
+@dataclasses.dataclass(frozen=True)
+class BlindBaseline(Attack):
+    """Boosted trees that tell members from non-members by input features and label.
+
+    The model plays no part: not its logits, not its loss. Such "blind" attackers beat
+    published membership inference where the data sets were split by time or by source
+    (Das, Zhang, Tramèr, "Blind Baselines Beat Membership Inference Attacks for
+    Foundation Models", 2024). Scores are log-odds. See input_columns.py for what of
+    the features enters.
+
+    Attributes:
+      settings: How the trees are boosted.
+    """
+
+    settings: TreeSettings = _SLOW
+
+    name: ClassVar[str] = "blind_baseline"
+    description: ClassVar[str] = (
+        "Learns from known members and non-members to tell them apart by input features and label, "
+        "without the model."
+    )
+    needs: ClassVar[frozenset[str]] = frozenset({"inputs"})
+    tasks: ClassVar[frozenset[config_pb2.Task.ValueType]] = frozenset(
+        {
+            config_pb2.BINARY,
+            config_pb2.MULTICLASS,
+            config_pb2.MULTILABEL,
+            config_pb2.REGRESSION,
+        }
+    )
+    is_trained: ClassVar[bool] = True
+    sees_planted: ClassVar[bool] = False
+
+    def fit(self, signals: Signals, seed: int) -> BlindScorer:
+        """See Attack."""
+        check_sides(signals.member)
+        rows = signals.sorted_by_id()
+        encoder = _Encoder.fit(rows)
+        generator = np.random.default_rng(derived_seed(seed, self.name))
+        most = max(_CELLS // max(len(encoder.names), 1), _FEWEST_ROWS)
+        rows = _sample(rows, most, generator)
+        trees = fit_trees(
+            encoder(rows), rows.member, derived_seed(seed, self.name, "trees"), self.settings
+        )
+        return BlindScorer(encoder, trees)
+
+    def load(self, directory: Path) -> BlindScorer:
+        """See Attack."""
+        return BlindScorer.load(directory)
+
+    def cannot_run(self, signals: Signals) -> str | None:
+        """See Attack."""
+        if not signals.inputs:
+            return "needs the model's inputs, which the signals do not have"
+        return super().cannot_run(signals)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Encoder:
+    """What trees see of a row: columns of its inputs, then those of its label.
+
+    Attributes:
+      inputs: Columns of the features.
+      label: [k] int64, the columns of the label that enter; 0 for a class; empty where
+        the label is not known.
+    """
+
+    inputs: InputColumns
+    label: NDArray[np.int64]
+
+    @staticmethod
+    def fit(signals: Signals) -> _Encoder:
+        labels = _label_columns(signals)
+        kept = np.linspace(0, labels.shape[1] - 1, min(labels.shape[1], MAX_COLUMNS)).round()
+        return _Encoder(InputColumns.fit(signals.inputs), kept.astype(np.int64))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (*self.inputs.names, *(LABEL for _ in self.label))
+
+    def __call__(self, signals: Signals) -> NDArray[np.float32]:
+        """[n, columns]; NaN stands for a missing value."""
+        if not len(self.label):
+            return self.inputs(signals)
+        labels = _label_columns(signals)
+        if labels.shape[1] <= self.label[-1]:
+            raise ValueError(
+                f"found labels of {labels.shape[1]} columns; the blind baseline was fitted on rows "
+                f"with column {self.label[-1]}"
+            )
+        return np.concatenate([self.inputs(signals), labels[:, self.label]], axis=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class BlindScorer(FittedAttack):
+    """Score: the log-odds of being a member where both sides are equally large."""
+
+    encoder: _Encoder
+    trees: Trees
+
+    @property
+    def features_seen(self) -> int:
+        """How many features have a column, the label among them."""
+        inputs, label = self.encoder.inputs, self.encoder.label
+        return len(set(inputs.names)) + bool(len(label))
+
+    def score(self, signals: Signals) -> NDArray[np.float64]:
+        """See FittedAttack."""
+        scores = np.empty(len(signals))
+        for start in range(0, len(signals), _BLOCK_ROWS):
+            rows = np.arange(start, min(start + _BLOCK_ROWS, len(signals)))
+            scores[rows] = self.trees.score(self.encoder(signals.take(rows)))
+        return scores
+
+    def save(self, directory: Path) -> None:
+        """See FittedAttack."""
+        arrays = self.encoder.inputs.arrays() | self.trees.arrays() | {"label": self.encoder.label}
+        save_attack(directory, BlindBaseline.name, arrays)
+
+    @staticmethod
+    def load(directory: Path) -> BlindScorer:
+        """Reads what `save` wrote.
+
+        Raises:
+          ValueError: If the directory holds another attack.
+        """
+        arrays = load_attack(directory, BlindBaseline.name)
+        encoder = _Encoder(InputColumns.from_arrays(arrays), arrays["label"])
+        return BlindScorer(encoder, Trees.from_arrays(arrays))
+
+
+def giveaways(signals: Signals, seed: int) -> list[tuple[str, float]]:
+    """The features that tell the sides apart by themselves.
+
+    For each feature, with all its columns, small trees are fitted on half of the rows
+    and judged on the other half. A feature is named where its AUC there is at least
+    .51 and above .5 beyond chance: one-sided level .01 over all features tried
+    (Bonferroni), by the Mann-Whitney statistic's variance where the sides do not
+    differ, with ties.
+
+    Args:
+      signals: FIT rows with inputs; of more than 10,000, as many are taken.
+      seed: Where all randomness comes from.
+
+    Returns:
+      (feature, AUC), the strongest first, at most 5; the label is called "label". Of
+      more than 200 features those are tried that trees on all of them ask about most
+      often.
+
+    Raises:
+      ValueError: If a side has no rows.
+    """
+    check_sides(signals.member)
+    generator = np.random.default_rng(derived_seed(seed, BlindBaseline.name, "giveaways"))
+    rows = _sample(signals.sorted_by_id(), _ROWS_TRIED, generator)
+    learns = balanced_folds(rows.member, 2, generator) == 0
+    if len(set(rows.member[learns])) < 2 or len(set(rows.member[~learns])) < 2:
+        return []
+    encoder = _Encoder.fit(rows)
+    columns = encoder(rows)
+    tree_seed = derived_seed(seed, BlindBaseline.name, "giveaways", "trees")
+    tried = _tried(encoder, columns[learns], rows.member[learns], tree_seed)
+    beyond_chance = -float(special.ndtri(_LEVEL / max(len(tried), 1)))
+    found = []
+    for name, chosen in tried:
+        trees = fit_trees(columns[learns][:, chosen], rows.member[learns], tree_seed, _SMALL)
+        area, z = _auc(trees.score(columns[~learns][:, chosen]), rows.member[~learns])
+        if area >= _SMALLEST_AUC and z > beyond_chance:
+            found.append((name, area))
+    return sorted(found, key=lambda one: -one[1])[:_FEATURES_NAMED]
+
+
+def _tried(
+    encoder: _Encoder, columns: NDArray[np.float32], member: NDArray[np.bool_], seed: int
+) -> list[tuple[str, NDArray[np.int64]]]:
+    """The features to try, each with its columns."""
+    inputs = len(encoder.inputs.names)
+    # A feature may be called as the label is.
+    keys = [(name, column >= inputs) for column, name in enumerate(encoder.names)]
+    of_key: dict[tuple[str, bool], list[int]] = {}
+    for column, key in enumerate(keys):
+        of_key.setdefault(key, []).append(column)
+    features = [(key[0], np.array(found, np.int64)) for key, found in of_key.items()]
+    if len(features) <= _FEATURES_TRIED:
+        return features
+    splits = fit_trees(columns, member, seed, TreeSettings()).splits(columns.shape[1])
+    asked = np.array([splits[chosen].sum() for _, chosen in features])
+    return [features[i] for i in np.argsort(-asked, kind="stable")[:_FEATURES_TRIED]]
+
+
+def _label_columns(signals: Signals) -> NDArray[np.float32]:
+    """The label as numbers, [n, k]; k is 0 where it is not known."""
+    if signals.label is None:
+        return np.empty((len(signals), 0), np.float32)
+    return signals.label.reshape(len(signals), -1).astype(np.float32)
+
+
+def _sample(signals: Signals, rows: int, generator: np.random.Generator) -> Signals:
+    """So many rows at most, half of them of each side where there are enough."""
+    if len(signals) <= rows:
+        return signals
+    sides = [generator.permutation(np.flatnonzero(side)) for side in _sides(signals)]
+    smaller = min(len(side) for side in sides)
+    # What one side does not need is the other's.
+    room = max(rows - smaller, rows - rows // 2)
+    return signals.take(np.sort(np.concatenate([side[:room] for side in sides])))
+
+
+def _sides(signals: Signals) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    return signals.member, ~signals.member
+
+
+def _auc(scores: NDArray[np.float64], member: NDArray[np.bool_]) -> tuple[float, float]:
+    """The AUC, and how many standard deviations of chance it lies above .5."""
+    m, n = int(member.sum()), int((~member).sum())
+    _, values, ties = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(ties) - (ties - 1) / 2)[values]
+    area = (float(ranks[member].sum()) - m * (m + 1) / 2) / (m * n)
+    # Ties make it smaller (Lehmann 1975, Nonparametrics, section 1.4).
+    tied = float((ties.astype(np.float64) ** 3 - ties).sum()) / ((m + n) * (m + n - 1))
+    variance = (m + n + 1 - tied) / (12 * m * n)
+    return area, (area - 0.5) / math.sqrt(variance) if variance > 0 else 0.0

@@ -1,0 +1,129 @@
+"""Trees as arrays: what scikit-learn says of the same trees, row by row."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tfx_privacy.attacks.trees import Trees, TreeSettings, boosted_classifier, fit_trees, trees_of
+
+
+def rows_with_gaps(rows, seed, missing=0.1):
+    """Numbers, tied numbers and gaps; membership by the first, and by whether it is there."""
+    generator = np.random.default_rng(seed)
+    features = generator.normal(size=(rows, 5)).astype(np.float32)
+    features[:, 1] = generator.integers(0, 4, rows)
+    features[generator.random((rows, 5)) < missing] = np.nan
+    odds = np.nan_to_num(features[:, 0], nan=1.5)
+    return features, generator.random(rows) < 1 / (1 + np.exp(-odds))
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    features, member = rows_with_gaps(1500, seed=1)
+    return boosted_classifier(features, member, 0, TreeSettings(rounds=40))
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_scores_are_scikit_learns_raw_predictions(fitted, missing):
+    features, _ = rows_with_gaps(3000, seed=2, missing=missing)
+    features[:3] = [[np.inf] * 5, [-np.inf] * 5, [1e30] * 5]
+    # Values at which a tree cuts, exactly.
+    trees = trees_of(fitted)
+    cuts = trees.threshold[trees.feature == 0][:50]
+    features[10 : 10 + len(cuts), 0] = cuts
+
+    expected = fitted._raw_predict(features.astype(np.float64)).ravel()
+
+    np.testing.assert_allclose(trees.score(features), expected, rtol=0, atol=1e-12)
+
+
+def test_a_tree_by_hand():
+    # x0 <= 1: (x1 <= 5, gaps right: 10 or 20), else, gaps too, 40; and a tree of one leaf, 2.
+    own = [0, 1, 2, 3, 4, 5]
+    trees = Trees(
+        feature=np.array([0, 1, 0, 0, 0, 0]),
+        threshold=np.array([1.0, 5.0, 0.0, 0.0, 0.0, 0.0]),
+        missing_left=np.array([False, False, True, True, True, True]),
+        left=np.array([1, 2, *own[2:]]),
+        right=np.array([4, 3, *own[2:]]),
+        value=np.array([0.0, 0.0, 10.0, 20.0, 40.0, 2.0]),
+        roots=np.array([0, 5]),
+        baseline=-0.5,
+        depth=2,
+    )
+    nan = np.nan
+    rows = np.array([[1, 5], [1, 5.1], [1.1, 0], [0, nan], [nan, 0]])
+
+    np.testing.assert_array_equal(trees.score(rows), [11.5, 21.5, 41.5, 21.5, 41.5])
+    np.testing.assert_array_equal(trees.splits(3), [1, 1, 0])
+    assert trees.score(np.empty((0, 2))).shape == (0,)
+
+
+def test_the_same_row_has_the_same_bits_in_any_company(fitted):
+    trees = trees_of(fitted)
+    features, _ = rows_with_gaps(2500, seed=3)
+    expected = trees.score(features)
+    order = np.random.default_rng(0).permutation(len(features))
+
+    np.testing.assert_array_equal(trees.score(features[order]), expected[order])
+    for first, size in ((0, 1), (1023, 2), (7, 64), (500, 1999)):
+        np.testing.assert_array_equal(
+            trees.score(features[first : first + size]), expected[first : first + size]
+        )
+    np.testing.assert_array_equal(trees.score(np.asfortranarray(features)), expected)
+
+
+def test_arrays_and_back(fitted):
+    trees = trees_of(fitted)
+    features, _ = rows_with_gaps(100, seed=4)
+
+    again = Trees.from_arrays(trees.arrays() | {"further": np.zeros(1)})
+
+    np.testing.assert_array_equal(again.score(features), trees.score(features))
+    assert all(array.dtype != object for array in trees.arrays().values())
+
+
+def test_a_fit_is_the_same_to_the_bit():
+    features, member = rows_with_gaps(1500, seed=1)
+    # Rows enough to hold some back, which is left to chance.
+    settings = TreeSettings(rounds=20, rows_to_stop_early=1000)
+
+    first, second = (fit_trees(features, member, 3, settings) for _ in range(2))
+
+    for name, array in first.arrays().items():
+        np.testing.assert_array_equal(array, second.arrays()[name])
+
+
+def test_sides_count_the_same(auc):
+    features, member = rows_with_gaps(6000, seed=5)
+    kept = member | (np.random.default_rng(0).random(6000) < 0.1)
+
+    trees = fit_trees(features[kept], member[kept], 0, TreeSettings(rounds=30))
+
+    # Ten times the members, and yet log-odds around 0; what there is to see is seen.
+    scores = trees.score(features)
+    assert abs(np.median(scores)) < 0.5
+    assert auc(scores, member) > 0.65
+
+
+def test_early_stopping_ends_where_nothing_is_found():
+    generator = np.random.default_rng(0)
+    features, member = generator.normal(size=(4000, 3)), generator.random(4000) < 0.5
+
+    stopped = fit_trees(features, member, 0, TreeSettings(rounds=100, rows_to_stop_early=4000))
+    went_on = fit_trees(features, member, 0, TreeSettings(rounds=100, rows_to_stop_early=4001))
+
+    assert len(stopped.roots) < 50
+    assert len(went_on.roots) == 100
+
+
+def test_few_rows_and_columns_that_say_nothing():
+    features = np.array([[1.0, np.nan], [1.0, np.nan]])
+
+    trees = fit_trees(features, np.array([True, False]), 0, TreeSettings())
+
+    # No leaf is large enough to be split off: both sides are equally likely.
+    np.testing.assert_allclose(trees.score(features), 0.0, atol=1e-12)
+    with pytest.raises(ValueError, match="expected at least one of each"):
+        fit_trees(features, np.array([True, True]), 0, TreeSettings())

@@ -1,0 +1,119 @@
+"""What the counts say about one threshold on the change, attack by attack."""
+
+from __future__ import annotations
+
+from tfx_privacy.metrics.change import change_interval, correlation
+from tfx_privacy.metrics.counts import WHOLE, Evidence, ScoreCounts, ScoreEdges
+from tfx_privacy.metrics.metric import Metric
+from tfx_privacy.metrics.registry import metric_from_spec
+from tfx_privacy.proto import privacy_results_pb2 as results_pb2
+from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
+from tfx_privacy.verdict.baseline import Baseline
+from tfx_privacy.verdict.claim import PASS_ALPHA, BaselineValue, Claim
+from tfx_privacy.verdict.consistency import check_consistent
+from tfx_privacy.verdict.examination import Examination, Problem, judged_counts
+from tfx_privacy.verdict.p_value import p_value_above
+
+
+def examine_change(
+    index: int,
+    threshold: thresholds_pb2.PrivacyThreshold,
+    results: results_pb2.PrivacyResults,
+    evidence: Evidence,
+    baseline: Baseline | None,
+    baseline_fault: str | None,
+) -> Examination:
+    """Measures by how much a threshold's metric has risen, for every attack.
+
+    Args:
+      index: The threshold's place in the list.
+      threshold: With every default filled in.
+      results: What was measured.
+      evidence: The counts behind it.
+      baseline: What the rise is counted from; None where there is nothing.
+      baseline_fault: What `fault_of` found about it.
+    """
+    metric = metric_from_spec(threshold.metric)
+    if baseline is None:
+        return Examination(threshold, metric, skipped=True)
+    if baseline_fault is not None:
+        return Examination(threshold, metric, problem=Problem("", baseline_fault))
+    claims: list[Claim] = []
+    problems: list[Problem] = []
+    for attack in results.attacks:
+        found = judged_counts(metric, attack.name, WHOLE, evidence, attack)
+        before = _counts_before(metric, attack.name, baseline)
+        if isinstance(found, Problem):
+            problems.append(found)
+        elif isinstance(before, Problem):
+            problems.append(before)
+        else:
+            rows = results.records.read.members + results.records.read.nonmembers
+            claims.append(_claim(index, threshold, attack.name, rows, found, before, baseline))
+    if not results.attacks:
+        problems.append(Problem("", "no attack ran"))
+    return Examination(threshold, metric, tuple(claims), next(iter(problems), None))
+
+
+def fault_of(baseline: Baseline | None) -> str | None:
+    """Why no change can be counted from a baseline, as the end of a sentence; None if it can."""
+    if baseline is None:
+        return None
+    try:
+        check_consistent(baseline.results, baseline.evidence)
+    except ValueError as error:
+        return f"the baseline at {baseline.metrics_uri} contradicts itself: {error}"
+    if not any(key == WHOLE for _, key in baseline.evidence.counts):
+        return f"the baseline at {baseline.metrics_uri} has no counts"
+    return None
+
+
+def _counts_before(
+    metric: Metric, attack: str, baseline: Baseline
+) -> tuple[ScoreCounts, ScoreEdges] | Problem:
+    listed = {one.name: one for one in baseline.results.attacks}
+    if attack not in listed:
+        return Problem(attack, f"the attack '{attack}' did not run on the baseline")
+    found = judged_counts(metric, attack, WHOLE, baseline.evidence, listed[attack])
+    if isinstance(found, Problem):
+        return Problem(attack, f"in the baseline {found.why}")
+    return found
+
+
+def _claim(
+    index: int,
+    threshold: thresholds_pb2.PrivacyThreshold,
+    attack: str,
+    rows: int,
+    now: tuple[ScoreCounts, ScoreEdges],
+    before: tuple[ScoreCounts, ScoreEdges],
+    baseline: Baseline,
+) -> Claim:
+    metric = metric_from_spec(threshold.metric)
+    counts, thresholds = now[0], now[1].thresholds
+    old_counts, old_thresholds = before[0], before[1].thresholds
+    both = (metric, counts, thresholds, old_counts, old_thresholds)
+    shared = baseline.shared.get(attack)
+    paired = shared is not None
+    between = correlation(*both, shared) if shared is not None else 0.0
+    return Claim(
+        threshold=index,
+        metric=metric,
+        limit=threshold.change_limit,
+        attack=attack,
+        slice=WHOLE,
+        members=counts.n_members,
+        nonmembers=counts.n_nonmembers,
+        rows=rows,
+        interval=change_interval(*both, PASS_ALPHA, between),
+        p_value=p_value_above(
+            lambda alpha: change_interval(*both, alpha, between).lower, threshold.change_limit
+        ),
+        baseline=BaselineValue(
+            interval=metric.measure(old_counts, old_thresholds, PASS_ALPHA),
+            members=old_counts.n_members,
+            nonmembers=old_counts.n_nonmembers,
+            shared_members=baseline.shared_members if paired else 0,
+            shared_nonmembers=baseline.shared_nonmembers if paired else 0,
+        ),
+    )

@@ -1,0 +1,85 @@
+"""What the counts say about one threshold on slices, slice by slice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tfx_privacy.metrics.counts import Evidence, SliceKey
+from tfx_privacy.metrics.registry import metric_from_spec
+from tfx_privacy.metrics.slicing import same_value
+from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+from tfx_privacy.proto import privacy_results_pb2 as results_pb2
+from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
+from tfx_privacy.verdict.claim import Claim
+from tfx_privacy.verdict.examination import (
+    Examination,
+    Problem,
+    SmallSlice,
+    absolute_claim,
+    judged_counts,
+)
+
+
+def examine_slices(
+    index: int,
+    threshold: thresholds_pb2.PrivacyThreshold,
+    minimum: thresholds_pb2.RecordCounts,
+    results: results_pb2.PrivacyResults,
+    evidence: Evidence,
+) -> Examination:
+    """Measures a threshold's metric on every slice that it is for.
+
+    Slices are judged by the attack that was best on FIT, chosen before a JUDGE row was
+    seen: to try every attack on every slice would cost each claim most of its level. A
+    slice is too small by the rows of the splits, or where a side has none that is
+    judged.
+
+    Args:
+      index: The threshold's place in the list.
+      threshold: With every default filled in.
+      minimum: Rows of the splits that a slice needs.
+      results: What was measured.
+      evidence: The counts behind it, and the rows of each slice.
+    """
+    metric = metric_from_spec(threshold.metric)
+    attack = results.best_attack
+    if not attack:
+        return Examination(threshold, metric, problem=Problem("", "no attack ran"))
+    claims: list[Claim] = []
+    too_small: list[SmallSlice] = []
+    problems: list[Problem] = []
+    for entry in results.slices:
+        key = tuple((part.feature, part.value) for part in entry.key)
+        if not is_for(threshold.slicing_specs, key):
+            continue
+        members, nonmembers = evidence.slice_rows.get(key, (0, 0))
+        few = members < minimum.members or nonmembers < minimum.nonmembers
+        if few or not entry.judge.members or not entry.judge.nonmembers:
+            too_small.append(SmallSlice(key, members, nonmembers))
+            continue
+        listed = next((one for one in entry.attacks if one.name == attack), None)
+        found = judged_counts(metric, attack, key, evidence, listed)
+        if isinstance(found, Problem):
+            problems.append(found)
+            continue
+        rows = members + nonmembers
+        claims.append(
+            absolute_claim(index, metric, threshold.upper_limit, attack, key, rows, found)
+        )
+    if not claims and not too_small and not problems:
+        problems.append(Problem("", "no such slice was measured"))
+    return Examination(
+        threshold, metric, tuple(claims), next(iter(problems), None), tuple(too_small)
+    )
+
+
+def is_for(specs: Iterable[config_pb2.SlicingSpec], key: SliceKey) -> bool:
+    """Whether one of the specs makes a slice; no specs make every slice."""
+    specs = list(specs)
+    return not specs or any(_makes(spec, dict(key)) for spec in specs)
+
+
+def _makes(spec: config_pb2.SlicingSpec, values: dict[str, str]) -> bool:
+    if {*spec.feature_keys, *spec.feature_values} != set(values):
+        return False
+    return all(same_value(values[name], value) for name, value in spec.feature_values.items())
