@@ -135,7 +135,8 @@ def measure_command(members: str, nonmembers: str, config_file: str | None, outp
     """Measures saved predictions: Parquet or .npz files.
 
     Each has `label` and one of `logits`, `probabilities`, `loss`; an `id` column is
-    used where there is one.
+    used where there is one. Further columns are input features, for slices and the
+    blind baseline.
     """
     with _progress() as progress:
         with _importing(progress):

@@ -100,7 +100,10 @@ class BlindBaseline(Attack):
     def cannot_run(self, signals: Signals) -> str | None:
         """See Attack."""
         if not signals.inputs:
-            return "needs the model's inputs, which the signals do not have"
+            return (
+                "it needs input features, and none were kept: features of the examples, or further "
+                "columns of saved predictions"
+            )
         return super().cannot_run(signals)
 
 

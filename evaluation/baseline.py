@@ -83,4 +83,9 @@ def _read(baseline_dir: str, current: PrivacyMetricsContent) -> PrivacyMetricsCo
             f"the baseline at {baseline_dir} is of the model at {ours.uri}, which is the one that "
             "is judged; expected metrics of another model, at a URI of its own"
         )
+    if found.results == current.results:
+        raise InputError(
+            f"the baseline at {baseline_dir} is the measurement that is judged; expected that of "
+            "another model"
+        )
     return found

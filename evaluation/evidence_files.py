@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tfx_privacy.metrics.counts import ControlRun, ScoreCounts, ScoreEdges, SliceKey, Thresholds
@@ -64,7 +65,9 @@ def read_edges(path: str) -> dict[str, ScoreEdges]:
       InputError: If the file is missing or something else.
     """
     table = _read(path, _EDGES_SCHEMA)
-    return dict(zip(table["attack"].to_pylist(), _edges(table), strict=True))
+    attacks = table["attack"].to_pylist()
+    _require_once(path, attacks)
+    return dict(zip(attacks, _edges(table), strict=True))
 
 
 def write_counts(counts: Mapping[tuple[str, SliceKey], ScoreCounts], path: str) -> None:
@@ -88,10 +91,10 @@ def read_counts(path: str) -> dict[tuple[str, SliceKey], ScoreCounts]:
       InputError: If the file is missing or something else.
     """
     table = _read(path, _COUNTS_SCHEMA)
-    keys = zip(
-        table["attack"].to_pylist(), map(_slice_key, table["slice"].to_pylist()), strict=True
-    )
-    return dict(zip(keys, _score_counts(table), strict=True))
+    slices = [_slice_key(path, text) for text in table["slice"].to_pylist()]
+    places = list(zip(table["attack"].to_pylist(), slices, strict=True))
+    _require_once(path, places)
+    return dict(zip(places, _score_counts(table), strict=True))
 
 
 def write_slice_rows(rows: Mapping[SliceKey, tuple[int, int]], path: str) -> None:
@@ -110,7 +113,9 @@ def read_slice_rows(path: str) -> dict[SliceKey, tuple[int, int]]:
       InputError: If the file is missing or something else.
     """
     rows = _read(path, _SLICES_SCHEMA).to_pylist()
-    return {_slice_key(row["slice"]): (row["members"], row["nonmembers"]) for row in rows}
+    slices = [_slice_key(path, row["slice"]) for row in rows]
+    _require_once(path, slices)
+    return {key: (row["members"], row["nonmembers"]) for key, row in zip(slices, rows, strict=True)}
 
 
 def write_controls(controls: Mapping[str, ControlRun], path: str) -> None:
@@ -135,7 +140,8 @@ def read_controls(path: str) -> dict[str, ControlRun]:
       InputError: If the file is missing or something else.
     """
     table = _read(path, _CONTROLS_SCHEMA)
-    names = zip(table["run"].to_pylist(), table["attack"].to_pylist(), strict=True)
+    names = list(zip(table["run"].to_pylist(), table["attack"].to_pylist(), strict=True))
+    _require_once(path, names)
     edges: dict[str, dict[str, ScoreEdges]] = {}
     counts: dict[str, dict[str, ScoreCounts]] = {}
     for (run, attack), cut, counted in zip(names, _edges(table), _score_counts(table), strict=True):
@@ -165,8 +171,29 @@ def _slice_text(key: SliceKey) -> str:
     return json.dumps(key, ensure_ascii=False)
 
 
-def _slice_key(text: str) -> SliceKey:
-    return tuple((feature, value) for feature, value in json.loads(text))
+def _slice_key(path: str, text: str) -> SliceKey:
+    try:
+        key = tuple((feature, value) for feature, value in json.loads(text))
+    except (TypeError, ValueError) as error:
+        raise _no_slice(path, text) from error
+    if not all(isinstance(part, str) for pair in key for part in pair):
+        raise _no_slice(path, text)
+    return key
+
+
+def _no_slice(path: str, text: str) -> InputError:
+    return InputError(
+        f"{path} has the slice {text!r}; expected a JSON list of [feature, value] pairs of texts"
+    )
+
+
+def _require_once(path: str, places: Sequence[Hashable]) -> None:
+    """Refuses a file of which one row would hide another."""
+    seen: set[Hashable] = set()
+    for place in places:
+        if place in seen:
+            raise InputError(f"{path} has two rows of {place!r}; expected one")
+        seen.add(place)
 
 
 def _lists(column: pa.ChunkedArray) -> list[np.ndarray]:
@@ -182,8 +209,18 @@ def _write(table: pa.Table, path: str) -> None:
 def _read(path: str, schema: pa.Schema) -> pa.Table:
     try:
         table = pq.read_table(io.BytesIO(read_bytes(path)))
-    except pa.ArrowException as error:
+    except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path} is not a Parquet file: {error}") from error
     if table.schema.names != schema.names:
         raise InputError(f"{path} has columns {table.schema.names}; expected {schema.names}")
-    return table.cast(schema)
+    try:
+        table = table.cast(schema)
+        table.validate(full=True)
+    except (ValueError, pa.ArrowException) as error:
+        raise InputError(f"{path} has other content than was written there: {error}") from error
+    for name in table.schema.names:
+        column = table[name]
+        lists = pa.types.is_list(column.type)
+        if column.null_count or (lists and pc.list_flatten(column).null_count):
+            raise InputError(f"{path} has no value in some rows of {name!r}; expected one in each")
+    return table

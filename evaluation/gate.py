@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from tfx_privacy.evaluation.accounted_controls import require_controls
 from tfx_privacy.evaluation.baseline import BaselinePaths, read_baseline
 from tfx_privacy.evaluation.message_files import message_to_json
 from tfx_privacy.evaluation.metrics_directory import BINARY_FILE as METRICS_FILE
@@ -53,7 +54,7 @@ def judge_metrics(
 
     Raises:
       InputError: If metrics or baseline cannot be read, the metrics contradict
-        themselves or are of another model, the baseline is of the same one, or the
+        themselves, lack a control or are of another model, the baseline is of the same one, or the
         record-risk tables cannot be paired.
     """
     resolved = resolve_gate_thresholds(thresholds)
@@ -64,6 +65,7 @@ def judge_metrics(
             f"the metrics at {metrics_dir} are of the model at {measured}; "
             f"expected those of {model_uri}"
         )
+    require_controls(metrics.results)
     before = None
     if baseline is not None:
         before = read_baseline(baseline, metrics, record_risk_dir)

@@ -13,9 +13,14 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tfx_privacy.evaluation.metrics_directory import PrivacyMetricsContent
-from tfx_privacy.evaluation.record_risk import FILE_PATTERN, score_column
+from tfx_privacy.evaluation.record_risk import (
+    FILE_PATTERN,
+    record_risk_schema,
+    score_column,
+)
 from tfx_privacy.metrics.change import SharedRows
-from tfx_privacy.metrics.edges import bin_scores
+from tfx_privacy.metrics.counts import WHOLE, ScoreCounts, ScoreEdges
+from tfx_privacy.metrics.edges import bin_scores, count_bins
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.signals.errors import InputError
 from tfx_privacy.signals.files import join, names_in, open_to_read
@@ -25,6 +30,9 @@ from tfx_privacy.signals.table import ids_from_arrow
 # Rows of each table that are kept, about: half of them a side where sides are equal.
 MOST_ROWS = 1_000_000
 _BATCH_ROWS = 65_536
+# A worker that tries again may round a network's scores otherwise; another model's scores are
+# elsewhere by far more.
+_MOST_ELSEWHERE = 0.01
 # The rows that are kept must not be those that a measurement's own hashes have chosen.
 _SALT = "shared"
 
@@ -118,7 +126,7 @@ def why_not_paired(
     if not (current.records.duplicates_checked and baseline.records.duplicates_checked):
         return (
             "their ids are row numbers, and the same number is not the same record; expected ids "
-            "by content or by a key"
+            "by content or by a key (of saved predictions: a column `id`)"
         )
     return None
 
@@ -149,6 +157,7 @@ def _read_judged(
     members = nonmembers = 0
     ids, member = [np.empty((0, 2), np.uint64)], [np.empty(0, np.bool_)]
     bins = {attack: [np.empty(0, np.int16)] for attack in attacks}
+    counted: dict[str, ScoreCounts] = {}
     for rows in _judged_batches(directory, attacks):
         batch_ids = ids_from_arrow(_one_array(rows["id"]))
         chosen = hash_fractions(batch_ids, 0, _SALT) < share
@@ -158,8 +167,10 @@ def _read_judged(
         ids.append(batch_ids[chosen])
         member.append(is_member[chosen])
         for attack in attacks:
-            scores = rows[score_column(attack)].to_numpy()[chosen]
-            bins[attack].append(bin_scores(scores, edges[attack]).astype(np.int16))
+            in_bins = _bins(rows[score_column(attack)].to_numpy(), edges[attack], directory)
+            bins[attack].append(in_bins[chosen].astype(np.int16))
+            counts = count_bins(in_bins, is_member, edges[attack].bins)
+            counted[attack] = counted[attack] + counts if attack in counted else counts
     expected = measured.results.records.judge
     if (members, nonmembers) != (expected.members, expected.nonmembers):
         raise InputError(
@@ -167,10 +178,43 @@ def _read_judged(
             f"non-members; expected {expected.members} and {expected.nonmembers}: it is not that "
             "of these metrics"
         )
+    for attack, found in counted.items():
+        _require_counts(directory, attack, found, measured)
+    if _has_repeated(np.concatenate(ids)):
+        raise InputError(
+            f"the record risk at {directory} has an id twice among the judged rows; expected each "
+            "record once"
+        )
     return _Judged(
         ids=np.concatenate(ids),
         member=np.concatenate(member),
         bins={attack: np.concatenate(parts) for attack, parts in bins.items()},
+    )
+
+
+def _bins(scores: NDArray[np.float64], edges: ScoreEdges, directory: str) -> NDArray[np.int64]:
+    try:
+        return bin_scores(scores, edges)
+    except ValueError as error:
+        raise InputError(f"the record risk at {directory}: {error}") from error
+
+
+def _require_counts(
+    directory: str, attack: str, found: ScoreCounts, measured: PrivacyMetricsContent
+) -> None:
+    """Refuses the scores of another model on the same rows, of which there are as many."""
+    expected = measured.evidence.counts.get((attack, WHOLE))
+    if expected is None:
+        return
+    elsewhere = (
+        np.abs(found.members - expected.members).sum()
+        + np.abs(found.nonmembers - expected.nonmembers).sum()
+    ) / 2
+    if elsewhere <= _MOST_ELSEWHERE * (found.n_members + found.n_nonmembers):
+        return
+    raise InputError(
+        f"the record risk at {directory} has other scores of '{attack}' than were counted; "
+        "expected those of the judged rows: it is not that of these metrics"
     )
 
 
@@ -185,9 +229,16 @@ def _judged_batches(directory: str, attacks: Sequence[str]) -> Iterator[pa.Table
                     f"{path} has columns {file.schema_arrow.names}; expected {missing} too: it is "
                     "not the record risk of these metrics"
                 )
+            schema = pa.schema(
+                [record_risk_schema(attacks).field(name).with_nullable(True) for name in columns]
+            )
             try:
                 for batch in file.iter_batches(_BATCH_ROWS, columns=columns):
-                    rows = pa.Table.from_batches([batch])
+                    rows = pa.Table.from_batches([batch]).select(columns).cast(schema)
+                    if any(column.null_count for column in rows.columns):
+                        raise InputError(
+                            f"{path} has rows without a value; expected one in each column"
+                        )
                     yield rows.filter(pc.equal(rows["part"], "JUDGE"))
             except (OSError, pa.ArrowException) as error:
                 raise InputError(f"cannot read {path}: {error}") from error
@@ -196,12 +247,17 @@ def _judged_batches(directory: str, attacks: Sequence[str]) -> Iterator[pa.Table
 def _open(stream: object, path: str) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(stream)
-    except pa.ArrowException as error:
+    except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path} is not a Parquet file: {error}") from error
 
 
 def _one_array(column: pa.ChunkedArray) -> pa.Array:
-    return pa.concat_arrays(column.chunks)
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+
+
+def _has_repeated(ids: Ids) -> bool:
+    ordered = ids[np.lexsort((ids[:, 1], ids[:, 0]))]
+    return bool((ordered[1:] == ordered[:-1]).all(axis=1).any())
 
 
 def _same_ids(ours: Ids, theirs: Ids) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -64,7 +64,19 @@ def banner_of(verdict: verdict_pb2.PrivacyVerdict) -> Banner:
 def _meaning(verdict: verdict_pb2.PrivacyVerdict) -> str:
     if _is_distrusted(verdict):
         return "The measurement itself cannot be trusted: a control failed."
+    if verdict.outcome == verdict_pb2.PASS and _nothing_had_to_pass(verdict):
+        return "Nothing was held against a limit yet: there is no baseline to count a change from."
     return _MEANINGS.get(verdict.outcome, "Nothing was decided.")
+
+
+def _nothing_had_to_pass(verdict: verdict_pb2.PrivacyVerdict) -> bool:
+    """Whether every limit that must pass is on a change, and was skipped."""
+    must_pass = [
+        finding
+        for finding in verdict.findings
+        if finding.threshold.role != thresholds_pb2.BLOCK_ONLY
+    ]
+    return bool(must_pass) and all(finding.skipped for finding in must_pass)
 
 
 def _is_distrusted(verdict: verdict_pb2.PrivacyVerdict) -> bool:

@@ -159,7 +159,9 @@ def _power_sentence(power: results_pb2.Power) -> str:
     measure = measure_of(power.metric)
     chance = share_text(power.power)
     if not math.isfinite(power.smallest_found):
-        return f"{measure.title}: this run could have found nothing with {chance} power."
+        return (
+            f"{measure.title}: too few records; no leak would have been found with {chance} power."
+        )
     smallest = reckoned_text(measure, power.smallest_found)
     return (
         f"{measure.title}: this run would have found {smallest} or more with {chance} power "

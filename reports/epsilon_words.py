@@ -43,6 +43,6 @@ def _attainable(largest: float) -> str:
     if math.isnan(largest) or largest <= 0:
         return "So few records could not show any epsilon above 0, whatever the model gives away."
     return (
-        f"So many records could show at most {number_below(largest, 2)}, by an attack that makes "
-        "no mistake."
+        f"So many records could show at most {number_below(largest, 2)} for the best of all "
+        "attacks, even if it makes no mistake."
     )

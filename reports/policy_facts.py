@@ -46,10 +46,10 @@ def baseline_facts(verdict: verdict_pb2.PrivacyVerdict) -> list[tuple[str, str]]
     if shared.members or shared.nonmembers:
         compared = (
             f"record by record, on {count_text(shared.members)} members and "
-            f"{count_text(shared.nonmembers)} non-members that both measurements judged"
+            f"{count_text(shared.nonmembers)} non-members of both"
         )
     else:
-        compared = "unpaired: the record risk of both measurements was not given, or shares nothing"
+        compared = "unpaired: no record could be matched between the two measurements"
     facts = [
         ("Baseline's metrics", verdict.baseline.metrics_uri),
         ("Baseline's model", verdict.baseline.model_uri),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -86,7 +87,7 @@ def files_of(split: ExampleSplit) -> list[ExampleFile]:
     sizes: dict[str, int] = {}
     for pattern in split.file_patterns:
         try:
-            matched = FileSystems.match([pattern])[0].metadata_list
+            matched = FileSystems.match([_with_folder(pattern)])[0].metadata_list
         except (OSError, ValueError) as error:
             raise InputError(
                 f"split {split.name!r}: cannot look for files at {pattern!r}: {error}"
@@ -98,6 +99,11 @@ def files_of(split: ExampleSplit) -> list[ExampleFile]:
             )
         sizes.update((found.path, found.size_in_bytes) for found in matched)
     return [ExampleFile(split.name, split.is_member, path, sizes[path]) for path in sorted(sizes)]
+
+
+def _with_folder(pattern: str) -> str:
+    """A pattern that Beam finds files by: a local one without a folder matches nothing."""
+    return pattern if "://" in pattern or os.path.dirname(pattern) else f"./{pattern}"
 
 
 def peek(split: ExampleSplit, n: int) -> list[bytes]:

@@ -11,7 +11,7 @@ from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
 from tfx_privacy.verdict.baseline import Baseline
 from tfx_privacy.verdict.claim import PASS_ALPHA, BaselineValue, Claim
 from tfx_privacy.verdict.consistency import check_consistent
-from tfx_privacy.verdict.examination import Examination, Problem, judged_counts
+from tfx_privacy.verdict.examination import Examination, Problem, gravest, judged_counts
 from tfx_privacy.verdict.p_value import p_value_above
 
 
@@ -51,8 +51,8 @@ def examine_change(
             rows = results.records.read.members + results.records.read.nonmembers
             claims.append(_claim(index, threshold, attack.name, rows, found, before, baseline))
     if not results.attacks:
-        problems.append(Problem("", "no attack ran"))
-    return Examination(threshold, metric, tuple(claims), next(iter(problems), None))
+        problems.append(Problem("", "no attack ran", something_to_judge=False))
+    return Examination(threshold, metric, tuple(claims), gravest(problems))
 
 
 def fault_of(baseline: Baseline | None) -> str | None:

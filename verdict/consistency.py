@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 
 from tfx_privacy.metrics.best_attack import measure_best
 from tfx_privacy.metrics.counts import WHOLE, Evidence, SliceKey
@@ -15,6 +16,7 @@ from tfx_privacy.verdict.numbers_agree import (
     check_edges,
     check_number,
     check_value,
+    has_nan,
 )
 
 SCHEMA_VERSION = 2
@@ -50,6 +52,7 @@ def check_consistent(results: results_pb2.PrivacyResults, evidence: Evidence) ->
     _check_slice_rows(results, evidence)
     _check_best(results, evidence)
     _check_records(results.records)
+    _check_stages(results.stages)
     check_controls(results, evidence)
 
 
@@ -80,6 +83,12 @@ def _check_records(records: results_pb2.Records) -> None:
         records.fit_beyond_sample,
         records.judge,
     )
+    for side, rows in (
+        ("members", [part.members for part in (records.read, *parts)]),
+        ("non-members", [part.nonmembers for part in (records.read, *parts)]),
+    ):
+        if min(rows) < 0:
+            raise ValueError(f"records: found {min(rows)} {side}, expected 0 or more")
     for side, read, total in (
         ("members", records.read.members, sum(part.members for part in parts)),
         ("non-members", records.read.nonmembers, sum(part.nonmembers for part in parts)),
@@ -97,6 +106,15 @@ def _check_records(records: results_pb2.Records) -> None:
             raise ValueError(
                 f"records: found {shared} {side} on both sides, expected at most the {duplicate} "
                 "that are duplicates"
+            )
+
+
+def _check_stages(stages: Iterable[results_pb2.StageTime]) -> None:
+    for stage in stages:
+        if not (math.isfinite(stage.seconds) and stage.seconds >= 0.0):
+            raise ValueError(
+                f"stage {stage.stage!r}: found {stage.seconds} seconds, expected a number of 0 or "
+                "more"
             )
 
 
@@ -126,8 +144,9 @@ def _check_slice_rows(results: results_pb2.PrivacyResults, evidence: Evidence) -
     if len(set(listed)) != len(listed):
         raise ValueError("results: found a slice listed twice")
     counted = {key for _, key in evidence.counts if key != WHOLE}
-    for key in sorted(counted - set(listed)):
-        raise ValueError(f"results: found counts of slice {_name(key)}, but no results of it")
+    for what, keys in (("counts", counted), ("rows", set(evidence.slice_rows))):
+        for key in sorted(keys - set(listed)):
+            raise ValueError(f"results: found {what} of slice {_name(key)}, but no results of it")
     read = results.records.read
     for key, entry in zip(listed, results.slices, strict=True):
         place = f"rows of slice {_name(key)}"
@@ -163,6 +182,8 @@ def _check_best(results: results_pb2.PrivacyResults, evidence: Evidence) -> None
     for value in results.best_of_attacks:
         metric = metric_from_spec(value.metric)
         name = f"{metric_title(metric)} of the best attack"
+        if has_nan(value.value):
+            raise ValueError(f"{name}: found a value that is no number")
         again = measure_best(evidence, results.best_attack, [metric], value.value.confidence)
         if not again:
             raise ValueError(f"{name}: found a value, but a side has no rows")

@@ -31,6 +31,7 @@ def check_controls(results: results_pb2.PrivacyResults, evidence: Evidence) -> N
     for run, one in evidence.controls.items():
         _check_run(run, one)
     controls = results.controls
+    _check_not_run(controls)
     listed: dict[str, list[str]] = {}
     if controls.blind_baseline.metrics:
         _check_blind(controls.blind_baseline, evidence)
@@ -46,6 +47,26 @@ def check_controls(results: results_pb2.PrivacyResults, evidence: Evidence) -> N
     _check_power(controls.power, evidence)
 
 
+def _check_not_run(controls: results_pb2.ControlResults) -> None:
+    """Refuses a control that ran and is said not to have run."""
+    for name, reason, found in (
+        ("blind baseline", controls.blind_baseline.not_run, controls.blind_baseline.metrics),
+        ("negative control", controls.negative.not_run, controls.negative.attacks),
+        ("positive control", controls.positive.not_run, controls.positive.runs),
+    ):
+        if reason and found:
+            raise ValueError(
+                f"results: found values of the {name}, and that it did not run ({reason}); "
+                "expected one of both"
+            )
+    for run in controls.positive.runs:
+        if not 0.0 < run.share < 1.0:
+            raise ValueError(
+                f"results: found a positive control with a share of {run.share}, expected a "
+                "number in (0, 1)"
+            )
+
+
 def _check_run(name: str, run: ControlRun) -> None:
     for attack, edges in run.edges.items():
         check_edges(_place(attack, name), edges)
@@ -59,6 +80,12 @@ def _check_blind(blind: results_pb2.BlindBaseline, evidence: Evidence) -> None:
         raise _without_counts(BLIND_BASELINE, BLIND_BASELINE)
     counts, edges = run.counts[BLIND_BASELINE], run.edges[BLIND_BASELINE]
     check_values("the blind baseline", blind.metrics, BLIND_BASELINE, counts, edges)
+    for one in blind.features:
+        if not 0.0 <= one.auc <= 1.0:
+            raise ValueError(
+                f"the blind baseline: found AUC {one.auc} of the feature {one.feature!r}, expected "
+                "a number in [0, 1]"
+            )
 
 
 def _check_attacks(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 from tfx_privacy.metrics.counts import WHOLE, Evidence, ScoreCounts, ScoreEdges, SliceKey
 from tfx_privacy.metrics.metric import Metric
@@ -14,6 +15,9 @@ from tfx_privacy.verdict.claim import PASS_ALPHA, Claim
 from tfx_privacy.verdict.numbers_agree import has_nan
 from tfx_privacy.verdict.p_value import p_value_above
 
+# Of one row a side nothing is known of how rows differ, whatever an interval says.
+FEWEST_ROWS = 2
+
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
@@ -22,10 +26,13 @@ class Problem:
     Attributes:
       attack: Which attack; "" where it is no attack's.
       why: The end of a sentence: "the counts of the attack 'a' are missing".
+      something_to_judge: False where the threshold asks for what such records do not
+        have. In every other case nothing can pass, whatever the threshold's role.
     """
 
     attack: str
     why: str
+    something_to_judge: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +70,17 @@ class Examination:
     too_small: tuple[SmallSlice, ...] = ()
     skipped: bool = False
 
+    @property
+    def lacks_evidence(self) -> bool:
+        """Whether something could not be judged that ought to have been."""
+        return self.problem is not None and self.problem.something_to_judge
+
+
+def gravest(problems: Sequence[Problem]) -> Problem | None:
+    """The first problem after which nothing can pass, else the first; None of none."""
+    lost = [problem for problem in problems if problem.something_to_judge]
+    return next(iter([*lost, *problems]), None)
+
 
 def examine_whole(
     index: int,
@@ -83,8 +101,8 @@ def examine_whole(
             limit = threshold.upper_limit
             claims.append(absolute_claim(index, metric, limit, attack.name, WHOLE, rows, found))
     if not results.attacks:
-        problems.append(Problem("", "no attack ran"))
-    return Examination(threshold, metric, tuple(claims), next(iter(problems), None))
+        problems.append(Problem("", "no attack ran", something_to_judge=False))
+    return Examination(threshold, metric, tuple(claims), gravest(problems))
 
 
 def absolute_claim(
@@ -134,16 +152,17 @@ def judged_counts(
     if counts is None or edges is None:
         return Problem(attack, f"the counts of the attack '{attack}' are missing")
     for side, rows in (("training", counts.n_members), ("other", counts.n_nonmembers)):
-        if rows == 0:
-            why = f"there are no {side} records to judge the attack '{attack}' by"
-            return Problem(attack, why)
+        if rows < FEWEST_ROWS:
+            found = f"is one {side} record" if rows else f"are no {side} records"
+            return Problem(attack, f"there {found} to judge the attack '{attack}' by")
     if listed is not None and _is_no_number(metric, listed):
         return Problem(attack, f"the results of the attack '{attack}' are no number")
     try:
         interval = metric.measure(counts, edges.thresholds, PASS_ALPHA)
     except ValueError as error:
         # The audit by canaries refuses sides that no fair coin made.
-        return Problem(attack, f"the counts of the attack '{attack}' do not allow it: {error}")
+        why = f"the counts of the attack '{attack}' do not allow it: {error}"
+        return Problem(attack, why, something_to_judge=False)
     if any(math.isnan(number) for number in dataclasses.astuple(interval)):
         return Problem(attack, f"the counts of the attack '{attack}' give no number")
     return counts, edges

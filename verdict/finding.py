@@ -114,7 +114,8 @@ def _not_measured(
     finding = undecided(threshold)
     finding.attack = problem.attack
     say = words.change_not_measured if is_on_change(threshold) else words.not_measured
-    finding.reason = as_counted(threshold, say(metric, problem.why))
+    sentence = say(metric, problem.why)
+    finding.reason = sentence if problem.something_to_judge else as_counted(threshold, sentence)
     return finding
 
 

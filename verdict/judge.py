@@ -73,7 +73,12 @@ def judge(
     examinations = _examine_all(results, evidence, resolved, baseline)
     findings, slice_findings = _find_all(examinations, resolved.minimum_slice_records)
     controls = judge_controls(results, evidence, resolved)
-    missing = unmet(results, evidence, resolved, findings, controls)
+    unjudged = [
+        finding
+        for finding, one in zip(findings, examinations, strict=True)
+        if finding.outcome == verdict_pb2.CANNOT_TELL and one.lacks_evidence
+    ]
+    missing = unmet(results, evidence, resolved, findings, unjudged, controls)
     verdict = verdict_pb2.PrivacyVerdict(
         schema_version=SCHEMA_VERSION,
         outcome=outcome_of(findings, controls, missing),

@@ -14,6 +14,9 @@ from tfx_privacy.metrics.registry import metric_from_spec, metric_title
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 
 _TOLERANCE = 1e-9
+# More than there are records in the world; products of two sides stay within a float's range
+# and sums within an integer's.
+_MOST_ROWS = 1e15
 
 
 def has_nan(value: results_pb2.MeasuredValue) -> bool:
@@ -47,7 +50,8 @@ def check_counts(place: str, counts: ScoreCounts, edges: ScoreEdges | None) -> N
     """Refuses counts that have no meaning, or no edges.
 
     Raises:
-      ValueError: If the numbers of bins differ, or a count is negative.
+      ValueError: If the numbers of bins differ, a count is negative, or there are more
+        than numbers can hold.
     """
     if edges is None:
         raise ValueError(f"counts of {place}: found no edges of that attack")
@@ -58,6 +62,11 @@ def check_counts(place: str, counts: ScoreCounts, edges: ScoreEdges | None) -> N
             )
         if len(numbers) and numbers.min() < 0:
             raise ValueError(f"counts of {place}: found a negative number of {side}")
+        if numbers.sum(dtype=np.float64) > _MOST_ROWS:
+            raise ValueError(
+                f"counts of {place}: found {numbers.sum(dtype=np.float64):.3g} {side}, expected at "
+                f"most {_MOST_ROWS:.3g}"
+            )
 
 
 def check_attack(

@@ -43,6 +43,16 @@ def value_texts(metric: Metric, values: Sequence[float], limit: float) -> list[s
     return [text + unit for text in _plain_texts(metric, values, limit)]
 
 
+def bound_text(bound: float, limit: float) -> str:
+    """A lower bound, cut off rather than rounded, with decimals enough to stand on its side."""
+    for decimals in range(_FEWEST_DECIMALS, _MOST_DECIMALS):
+        # 0.29 * 100 is 28.999999999999996; rounding first keeps what is whole.
+        cut = math.floor(round(bound * 10**decimals, 6)) / 10**decimals
+        if _same_side(cut, bound, limit):
+            break
+    return f"{cut:.{decimals}f}"
+
+
 def difference_texts(metric: Metric, values: Sequence[float], limit: float) -> list[str]:
     """As `value_texts`, without a unit: percentage points, where it is in percent."""
     return _plain_texts(metric, values, limit)

@@ -28,8 +28,8 @@ def outcome_of(
     1. The blind baseline or the negative control failed: CANNOT_TELL, for no number
        can be trusted.
     2. A threshold blocks: BLOCK.
-    3. Something that the policy asks for is missing, or an attack missed what was
-       planted: CANNOT_TELL.
+    3. Something that the policy asks for is missing, numbers of a limit that can only
+       block are lost, or an attack missed what was planted: CANNOT_TELL.
     4. There are MUST_PASS thresholds, and all pass but those on the change that were
        skipped for want of a baseline: PASS. That holds even if all were skipped, else
        no model could be the first.

@@ -93,6 +93,14 @@ def nothing_but_change() -> str:
     )
 
 
+def all_scores_equal() -> str:
+    """That the attacks told nothing apart, not even rows of one side."""
+    return (
+        "CANNOT TELL: every attack gave every record the same score. That is what a broken "
+        "measurement looks like; expected scores that differ between records."
+    )
+
+
 def no_attack_ran() -> str:
     """That a first model was not even measured."""
     return "CANNOT TELL: no attack ran, so there would be nothing to count a later change from."

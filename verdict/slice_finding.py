@@ -64,7 +64,8 @@ def sum_up_slices(
         # The threshold can fire as soon as it can in one slice.
         finding.cannot_fire = all(one.cannot_fire for one in by_claim.values())
     text = " ".join(sentences)
-    finding.reason = as_counted(threshold, text) if by_claim and not blocking else text
+    decides = blocking or not by_claim or examination.lacks_evidence
+    finding.reason = text if decides else as_counted(threshold, text)
     return finding
 
 
@@ -84,9 +85,10 @@ def _decision(
         return finding.reason + slice_words.others_blocking(len(blocking) - 1)
     if examination.problem is not None:
         say = slice_words.not_every_slice if examination.claims else slice_words.no_slice
-        return slice_words.not_judged(
-            examination.threshold, say(metric, limit, examination.problem.why)
-        )
+        sentence = say(metric, limit, examination.problem.why)
+        if examination.lacks_evidence:
+            return slice_words.cannot_tell(sentence)
+        return slice_words.not_judged(examination.threshold, sentence)
     if _leaves_gaps(examination):
         return slice_words.every_slice_must_pass()
     if not examination.claims:

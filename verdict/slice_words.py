@@ -21,7 +21,8 @@ def too_small(small: SmallSlice, minimum: thresholds_pb2.RecordCounts) -> str:
     if small.members >= minimum.members and small.nonmembers >= minimum.nonmembers:
         return (
             f"Slice {name} is too small to judge: of its "
-            f"{rows_text(small.members, small.nonmembers)} none is left on one side to judge by."
+            f"{rows_text(small.members, small.nonmembers)} fewer than two are left on one side to "
+            "judge by."
         )
     return (
         f"Slice {name} is too small to judge ({small.members:,} of at least {minimum.members:,} "
@@ -79,10 +80,15 @@ def every_slice_must_pass() -> str:
     )
 
 
+def cannot_tell(sentence: str) -> str:
+    """That nothing, or not enough, was judged where it had to be."""
+    return f"CANNOT TELL: {sentence}"
+
+
 def not_judged(threshold: thresholds_pb2.PrivacyThreshold, sentence: str) -> str:
-    """That nothing, or not enough, was judged: an answer where every slice must pass."""
+    """That there was nothing to judge: an answer where every slice must pass."""
     must_pass = threshold.role == thresholds_pb2.MUST_PASS
-    return f"CANNOT TELL: {sentence}" if must_pass else f"NOT JUDGED: {sentence}"
+    return cannot_tell(sentence) if must_pass else f"NOT JUDGED: {sentence}"
 
 
 def unjudged(count: int, minimum: thresholds_pb2.RecordCounts) -> str:
@@ -110,11 +116,11 @@ def power(metric: Metric, limit: float, smallest: Sequence[float]) -> str:
     if not reachable:
         return "No judged slice has records enough to block at any value (80% power)."
     least, most = value_texts(metric, (reachable[0], reachable[-1]), limit)
-    span = least if least == most else f"{least} to {most}, by slice,"
-    sentence = f"Those judged would have blocked from {title} {span} on (80% power)"
+    from_where = least if least == most else f"between {least} and {most}, depending on the slice"
+    sentence = f"The smallest {title} that would have been blocked with 80% power is {from_where}"
     blind = len(smallest) - len(reachable)
     if blind:
-        sentence += f", {blind} of {len(smallest)} at no value"
+        sentence += f"; in {blind} of {len(smallest)} slices none would have been"
     return sentence + "."
 
 

@@ -12,10 +12,12 @@ from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
 from tfx_privacy.verdict.claim import Claim
 from tfx_privacy.verdict.examination import (
+    FEWEST_ROWS,
     Examination,
     Problem,
     SmallSlice,
     absolute_claim,
+    gravest,
     judged_counts,
 )
 
@@ -31,7 +33,7 @@ def examine_slices(
 
     Slices are judged by the attack that was best on FIT, chosen before a JUDGE row was
     seen: to try every attack on every slice would cost each claim most of its level. A
-    slice is too small by the rows of the splits, or where a side has none that is
+    slice is too small by the rows of the splits, or where a side has not two that are
     judged.
 
     Args:
@@ -44,7 +46,8 @@ def examine_slices(
     metric = metric_from_spec(threshold.metric)
     attack = results.best_attack
     if not attack:
-        return Examination(threshold, metric, problem=Problem("", "no attack ran"))
+        nothing = Problem("", "no attack ran", something_to_judge=False)
+        return Examination(threshold, metric, problem=nothing)
     claims: list[Claim] = []
     too_small: list[SmallSlice] = []
     problems: list[Problem] = []
@@ -54,7 +57,7 @@ def examine_slices(
             continue
         members, nonmembers = evidence.slice_rows.get(key, (0, 0))
         few = members < minimum.members or nonmembers < minimum.nonmembers
-        if few or not entry.judge.members or not entry.judge.nonmembers:
+        if few or min(entry.judge.members, entry.judge.nonmembers) < FEWEST_ROWS:
             too_small.append(SmallSlice(key, members, nonmembers))
             continue
         listed = next((one for one in entry.attacks if one.name == attack), None)
@@ -67,10 +70,8 @@ def examine_slices(
             absolute_claim(index, metric, threshold.upper_limit, attack, key, rows, found)
         )
     if not claims and not too_small and not problems:
-        problems.append(Problem("", "no such slice was measured"))
-    return Examination(
-        threshold, metric, tuple(claims), next(iter(problems), None), tuple(too_small)
-    )
+        problems.append(Problem("", "no such slice was measured", something_to_judge=False))
+    return Examination(threshold, metric, tuple(claims), gravest(problems), tuple(too_small))
 
 
 def is_for(specs: Iterable[config_pb2.SlicingSpec], key: SliceKey) -> bool:

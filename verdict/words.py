@@ -10,6 +10,7 @@ from tfx_privacy.metrics.tpr_at_fpr import TprAtFpr
 from tfx_privacy.verdict.claim import BaselineValue, Claim
 from tfx_privacy.verdict.limits import is_bound_from_below
 from tfx_privacy.verdict.numerals import (
+    bound_text,
     difference_texts,
     in_percent,
     limit_text,
@@ -152,12 +153,16 @@ def _deed(claim: Claim) -> str:
 
 def _guarantee(claim: Claim) -> str:
     """What a bound from below says of any guarantee: two whole sentences."""
-    (bound,) = value_texts(claim.metric, [claim.interval.lower], claim.limit)
     where = f", in slice {slice_text(claim.slice)}" if claim.slice else ""
+    guarantee = "(epsilon, delta) guarantee of this training"
+    if claim.interval.lower > 0:
+        bound = bound_text(claim.interval.lower, claim.limit)
+        shown = f"any {guarantee} would need epsilon >= {bound} (95%)"
+    else:
+        shown = f"no epsilon above 0 was shown to be needed by an {guarantee} (95%)"
     return (
-        f"any (epsilon, delta) guarantee of this training would need epsilon >= {bound} (95%). "
-        f"This is no upper limit. ({metric_title(claim.metric)} by '{claim.attack}' on "
-        f"{_rows(claim)}{where}.)"
+        f"{shown}. This is no upper limit. Measured was {metric_title(claim.metric)}, by "
+        f"'{claim.attack}' on {_rows(claim)}{where}."
     )
 
 

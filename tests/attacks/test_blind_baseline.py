@@ -166,7 +166,10 @@ def test_says_why_it_cannot_run():
 
     assert BlindBaseline().cannot_run(signals) is None
     reason = BlindBaseline().cannot_run(dataclasses.replace(signals, inputs={}))
-    assert reason == "needs the model's inputs, which the signals do not have"
+    assert reason == (
+        "it needs input features, and none were kept: features of the examples, or further columns "
+        "of saved predictions"
+    )
 
 
 def test_inputs_without_any_use_are_no_obstacle():

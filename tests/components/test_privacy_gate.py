@@ -229,7 +229,7 @@ def test_thresholds_are_checked_where_the_pipeline_is_written() -> None:
     from tfx import types
 
     thresholds = thresholds_pb2.PrivacyThresholds(
-        thresholds=[{"metric": {"name": "epsilon"}, "upper_limit": 3.0}]
+        thresholds=[{"metric": {"name": "epsilon"}, "upper_limit": 3.0, "role": "MUST_PASS"}]
     )
     with pytest.raises(InputError, match="epsilon"):
         PrivacyGate(

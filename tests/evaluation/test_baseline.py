@@ -80,6 +80,27 @@ def test_a_model_is_no_baseline_of_its_own(measured_series: Measured) -> None:
         _judged(first, first, paired=False)
 
 
+def test_a_measurement_is_no_baseline_of_its_own(measured: Measured, tmp_path: Path) -> None:
+    # Saved predictions have no URI that would tell.
+    shutil.copytree(measured("tame"), tmp_path / "copy")
+    with pytest.raises(InputError, match="is the measurement that is judged; expected that of an"):
+        _judged(measured("tame"), tmp_path / "copy", paired=False)
+
+
+def test_record_risk_of_another_model_on_the_same_records_is_refused(
+    measured_series: Measured,
+) -> None:
+    first, third = measured_series("first"), measured_series("third")
+    with pytest.raises(InputError, match="has other scores of 'loss_threshold' than were counted"):
+        judge_metrics(
+            str(third),
+            _CHANGE,
+            # The scores of the model at hand in the place of the baseline's would correlate by 1.
+            baseline=BaselinePaths(str(first), record_risk_beside(str(third))),
+            record_risk_dir=record_risk_beside(str(third)),
+        )
+
+
 def test_a_baseline_of_another_schema_version_is_named(
     measured_series: Measured, tmp_path: Path
 ) -> None:

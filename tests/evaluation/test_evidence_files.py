@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tfx_privacy.evaluation.evidence_files import (
     read_controls,
+    read_counts,
+    read_edges,
     read_slice_rows,
     write_controls,
+    write_counts,
     write_edges,
     write_slice_rows,
 )
@@ -70,3 +76,66 @@ def test_another_file_is_refused_by_name(tmp_path: Path, read: object) -> None:
         read(path)
     with pytest.raises(InputError, match=r"cannot read .*nothing\.parquet"):
         read(str(tmp_path / "nothing.parquet"))
+
+
+_COUNTS = {("a", ()): ScoreCounts(np.array([1, 2]), np.array([3, 4]))}
+_ROWS: dict[SliceKey, tuple[int, int]] = {(("a", "x"),): (1, 2)}
+
+
+def _change(path: str, change: Callable[[list[dict]], object]) -> None:
+    rows = pq.read_table(path).to_pylist()
+    change(rows)
+    pq.write_table(pa.Table.from_pylist(rows), path)
+
+
+@pytest.mark.parametrize(
+    ("write", "read"),
+    [
+        (lambda path: write_edges(_run("a", bins=4).edges, path), read_edges),
+        (lambda path: write_counts(_COUNTS, path), read_counts),
+        (lambda path: write_slice_rows(_ROWS, path), read_slice_rows),
+        (lambda path: write_controls({"negative": _run("a", bins=4)}, path), read_controls),
+    ],
+)
+def test_a_row_that_stands_twice_is_refused(
+    tmp_path: Path, write: Callable[[str], None], read: Callable[[str], object]
+) -> None:
+    path = str(tmp_path / "file.parquet")
+    write(path)
+    _change(path, lambda rows: rows.append(rows[0]))
+    with pytest.raises(InputError, match=r"file\.parquet has two rows of .*; expected one"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("members", "many", "has other content than was written there"),
+        ("members", [1.0, float("nan")], "has other content than was written there"),
+        ("members", None, "no value in some rows of 'members'|other content"),
+        ("members", [1, None], "no value in some rows of 'members'"),
+        ("attack", None, "no value in some rows of 'attack'|other content"),
+        ("slice", "x", "has the slice 'x'; expected a JSON list"),
+        ("slice", '[["a"]]', "expected a JSON list"),
+        ("slice", '[["a", 1]]', "expected a JSON list"),
+    ],
+)
+def test_content_that_was_not_written_there_is_refused(
+    tmp_path: Path, column: str, value: object, words: str
+) -> None:
+    path = str(tmp_path / "counts.parquet")
+    write_counts(_COUNTS, path)
+    _change(path, lambda rows: rows[0].update({column: value}))
+    with pytest.raises(InputError, match=rf"counts\.parquet .*({words})"):
+        read_counts(path)
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "counts.parquet"
+    write_counts(_COUNTS, str(path))
+    content = bytearray(path.read_bytes())
+    # The footer is garbage between two ends that look like Parquet.
+    content[4:-8] = bytes(255 for _ in content[4:-8])
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="is not a Parquet file"):
+        read_counts(str(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,13 @@ import pytest
 from tfx_privacy.evaluation.metrics_directory import PrivacyMetricsContent
 from tfx_privacy.evaluation.record_risk import record_risk_schema
 from tfx_privacy.evaluation.shared_records import read_shared_records
-from tfx_privacy.metrics.counts import Evidence, ScoreEdges, Thresholds
+from tfx_privacy.metrics.counts import (
+    WHOLE,
+    Evidence,
+    ScoreCounts,
+    ScoreEdges,
+    Thresholds,
+)
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.signals.errors import InputError
 
@@ -157,3 +164,65 @@ def test_a_table_of_other_metrics_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other" / "record_risk-00000.parquet").write_bytes(b"no parquet")
     with pytest.raises(InputError, match="not a Parquet file"):
         read_shared_records(_content(_OURS), other, _content(_OURS), table)
+
+
+def test_a_record_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    twice = [[*_OURS[0], _OURS[0][0]], _OURS[1]]
+    table = _table(tmp_path / "twice", twice)
+    with pytest.raises(InputError, match="/twice has an id twice among the judged rows"):
+        read_shared_records(_content(twice), table, _content(twice), table)
+
+
+def test_scores_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    rows = [[*_OURS[0], (8, True, "JUDGE", float("nan"))]]
+    table = _table(tmp_path / "nan", rows)
+    with pytest.raises(InputError, match="/nan: scores: found NaN or infinity in 1 of 3 rows"):
+        read_shared_records(_content(rows), table, _content(rows), table)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "words"),
+    [
+        ("member", [None, True, True], "has rows without a value"),
+        ("id", [b"a", b"b", b"c"], "cannot read"),
+        ("score:loss", ["x", "y", "z"], "cannot read"),
+    ],
+)
+def test_a_table_of_other_content_is_refused(
+    tmp_path: Path, column: str, values: list, words: str
+) -> None:
+    table = _table(tmp_path / "ours", [_OURS[0]])
+    path = tmp_path / "ours" / "record_risk-00000.parquet"
+    written = pq.read_table(path)
+    place = written.schema.get_field_index(column)
+    pq.write_table(written.set_column(place, column, pa.array(values)), path)
+    content = _content([_OURS[0]])
+    with pytest.raises(InputError, match=words):
+        read_shared_records(content, table, content, table)
+
+
+def test_tables_without_a_row_share_nothing(tmp_path: Path) -> None:
+    table = _table(tmp_path / "none", [[]])
+    found = read_shared_records(_content([[]]), table, _content([[]]), table)
+    assert (found.members, found.nonmembers) == (0, 0)
+    assert len(found.rows["loss"].current_bins) == 0
+
+
+@pytest.mark.parametrize(("moved", "refused"), [(0, False), (5, False), (6, True), (500, True)])
+def test_scores_of_another_model_on_as_many_rows_are_refused(
+    tmp_path: Path, moved: int, refused: bool
+) -> None:
+    # 500 rows: up to 1 in 100 may lie in another bin, for the rounding of a second attempt.
+    rows = [[(i, i < 250, "JUDGE", 0.5) for i in range(500)]]
+    others = [[(i, i < 250, "JUDGE", 0.5 if i >= moved else 2.0) for i in range(500)]]
+    content = _content(rows)
+    counts = ScoreCounts(np.array([0, 250, 0]), np.array([0, 250, 0]))
+    evidence = dataclasses.replace(content.evidence, counts={("loss", WHOLE): counts})
+    content = dataclasses.replace(content, evidence=evidence)
+    ours, theirs = _table(tmp_path / "ours", rows), _table(tmp_path / "theirs", others)
+    if not refused:
+        found = read_shared_records(content, ours, content, theirs)
+        assert (found.members, found.nonmembers) == (250, 250)
+        return
+    with pytest.raises(InputError, match="/theirs has other scores of 'loss' than were counted"):
+        read_shared_records(content, ours, content, theirs)

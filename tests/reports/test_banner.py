@@ -114,3 +114,14 @@ def test_where_a_control_failed_no_finding_counts(control, is_distrusted):
 def test_pass_never_says_safe():
     banner = banner_of(verdict_pb2.PrivacyVerdict(outcome=verdict_pb2.PASS, blessed=True))
     assert banner.meaning == "The attacks that ran do not exceed the limits."
+
+
+def test_a_pass_with_nothing_held_against_a_limit_says_so():
+    skipped = _finding("Skipped.", verdict_pb2.PASS)
+    skipped.skipped = True
+    verdict = verdict_pb2.PrivacyVerdict(outcome=verdict_pb2.PASS, findings=[skipped])
+    assert banner_of(verdict).meaning == (
+        "Nothing was held against a limit yet: there is no baseline to count a change from."
+    )
+    verdict.findings.append(_finding("AUC is low.", verdict_pb2.PASS))
+    assert banner_of(verdict).meaning == "The attacks that ran do not exceed the limits."

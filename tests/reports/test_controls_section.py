@@ -112,7 +112,7 @@ def test_the_negative_control_is_a_table_of_attacks_by_metrics(passed):
         (
             EPSILON,
             math.inf,
-            "Epsilon: this run could have found nothing with 80% power.",
+            "Epsilon: too few records; no leak would have been found with 80% power.",
         ),
     ],
 )

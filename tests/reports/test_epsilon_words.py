@@ -29,16 +29,16 @@ def _epsilon(delta, name="epsilon"):
             0.418,
             6.899,
             "Any (epsilon, delta = 0) guarantee of this training would need epsilon >= 0.41 (95%). "
-            "This is no upper limit. So many records could show at most 6.89, by an attack that "
-            "makes no mistake.",
+            "This is no upper limit. So many records could show at most 6.89 for the best of "
+            "all attacks, even if it makes no mistake.",
         ),
         (
             _epsilon(1e-5),
             1.2,
             4.5,
             "Any (epsilon, delta = 1e-05) guarantee of this training would need epsilon >= 1.20 "
-            "(95%). This is no upper limit. So many records could show at most 4.50, by an attack "
-            "that makes no mistake.",
+            "(95%). This is no upper limit. So many records could show at most 4.50 for the "
+            "best of all attacks, even if it makes no mistake.",
         ),
         (
             _epsilon(1e-5, "canary_epsilon"),
@@ -46,7 +46,7 @@ def _epsilon(delta, name="epsilon"):
             4.5,
             "By the planted canaries: any (epsilon, delta = 1e-05) guarantee of this training "
             "would need epsilon >= 1.20 (95%). This is no upper limit. So many records could show "
-            "at most 4.50, by an attack that makes no mistake.",
+            "at most 4.50 for the best of all attacks, even if it makes no mistake.",
         ),
         (
             _epsilon(0.0),

@@ -62,12 +62,13 @@ def test_a_baseline_is_named_with_how_it_was_compared(on_change):
         ("Baseline's model", "/model/3"),
         (
             "Compared",
-            "record by record, on 9,000 members and 4,000 non-members that both measurements "
-            "judged",
+            "record by record, on 9,000 members and 4,000 non-members of both",
         ),
     ]
     verdict.baseline.ClearField("shared_records")
-    assert baseline_facts(verdict)[2][1].startswith("unpaired")
+    assert baseline_facts(verdict)[2][1] == (
+        "unpaired: no record could be matched between the two measurements"
+    )
 
 
 def test_a_missing_baseline_is_told_only_where_one_was_wanted(on_change):

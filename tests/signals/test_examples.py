@@ -64,6 +64,15 @@ def test_files_of_several_patterns_are_sorted_and_there_once(shards: Path):
     assert all((file.split, file.is_member) == ("train", True) for file in found)
 
 
+def test_a_pattern_without_a_folder_is_of_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    write(tmp_path / "train-0.tfrecord", [b"x"])
+    monkeypatch.chdir(tmp_path)
+    for pattern in ("train-*.tfrecord", "train-0.tfrecord"):
+        assert [file.path for file in files_of(split(pattern))] == ["./train-0.tfrecord"]
+
+
 def test_a_pattern_without_files_is_an_error_that_names_split_and_pattern(shards: Path):
     with pytest.raises(InputError, match=r"split 'train': no file matches '.*nothing-\*'"):
         files_of(split(shards / "a/Split-train/*", shards / "nothing-*"))

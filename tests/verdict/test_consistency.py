@@ -81,6 +81,12 @@ def _set(path: str, value: object) -> Callable[[results_pb2.PrivacyResults], Non
         (_set("records.same_unit.members", 1), "found 1350 members read, expected 1351"),
         (_set("records.fit.nonmembers", 0), "found 675 non-members read, expected 450"),
         (_set("records.fit_beyond_sample.nonmembers", 2), "non-members read, expected 677"),
+        (_set("records.same_unit.members", -1), "records: found -1 members, expected 0 or more"),
+        (_set("best_of_attacks.0.value.upper", float("nan")), "AUC of the best attack: found a va"),
+        (
+            lambda results: results.stages.add(stage="read", seconds=float("nan")),
+            "stage 'read': found nan seconds",
+        ),
     ],
 )
 def test_an_edit_is_named(
@@ -125,6 +131,8 @@ def _with_counts(evidence: Evidence, members: list[int], nonmembers: list[int]) 
     [
         ([901, -1] + [0] * 62, [450] + [0] * 63, "counts of 'a': found a negative number of mem"),
         ([900], [450] + [0] * 63, "counts of 'a': found 1 bins of members, expected 64"),
+        # Twice 2^62 is no 64-bit number.
+        ([2**62] * 2 + [0] * 62, [450] + [0] * 63, "counts of 'a': found 9.22e.18 members"),
         ([900] + [0] * 63, [450] + [0] * 63, "estimate of AUC of 'a'"),
     ],
 )
@@ -183,3 +191,10 @@ def test_slice_rows_lie_between_those_judged_and_those_read(
     rows = {SLICE: (members, nonmembers)}
     with pytest.raises(ValueError, match="expected at least the 90 judged and at most the 1350"):
         check_consistent(measured.results, dataclasses.replace(measured.evidence, slice_rows=rows))
+
+
+def test_a_slice_that_is_taken_out_is_missed(measured) -> None:
+    del measured.results.slices[:]
+    counts = {key: one for key, one in measured.evidence.counts.items() if key[1] == WHOLE}
+    with pytest.raises(ValueError, match="found rows of slice label=3, but no results of it"):
+        check_consistent(measured.results, dataclasses.replace(measured.evidence, counts=counts))

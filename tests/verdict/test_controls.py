@@ -338,6 +338,26 @@ def _forget(results: results_pb2.PrivacyResults, part: str) -> None:
             "attack listed twice in the control run 'negative'",
         ),
         (
+            lambda r: setattr(r.controls.blind_baseline, "not_run", "no time"),
+            r"values of the blind baseline, and that it did not run \(no time\)",
+        ),
+        (
+            lambda r: setattr(r.controls.negative, "not_run", "no time"),
+            "values of the negative control, and that it did not run",
+        ),
+        (
+            lambda r: setattr(r.controls.positive, "not_run", "no time"),
+            "values of the positive control, and that it did not run",
+        ),
+        (
+            lambda r: r.controls.positive.runs.add(share=float("nan")),
+            "positive control with a share of nan",
+        ),
+        (
+            lambda r: r.controls.blind_baseline.features.add(feature="age", auc=float("nan")),
+            "found AUC nan of the feature 'age'",
+        ),
+        (
             lambda r: r.controls.power.add(metric=r.attacks[0].metrics[0].metric, power=0.8),
             "power of AUC: found 0, the counts give",
         ),

@@ -47,7 +47,7 @@ def test_it_blocks(measurements) -> None:
     assert finding.threshold.role == thresholds_pb2.BLOCK_ONLY
     assert verdict.reasons[0].startswith(
         "BLOCK: any (epsilon, delta) guarantee of this training would need epsilon >= "
-        f"{finding.value.lower:.2f} (95%). This is no upper limit."
+        f"{np.floor(100 * finding.value.lower) / 100:.2f} (95%). This is no upper limit."
     )
 
 
@@ -59,7 +59,7 @@ def test_a_small_bound_passes_nothing_and_hinders_nothing(measurements) -> None:
     assert finding.outcome == CANNOT_TELL
     assert not finding.cannot_fire
     assert not finding.interval_too_wide
-    assert finding.reason.startswith("NOT BLOCKED: any (epsilon, delta) guarantee of this training")
+    assert finding.reason.startswith("NOT BLOCKED: no epsilon above 0 was shown to be needed by an")
     assert "This is no upper limit." in finding.reason
     most = _attainable(20_000)
     assert f"The most that so many records could show is {most:.2f}." in finding.reason

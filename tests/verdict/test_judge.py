@@ -344,6 +344,13 @@ def test_what_cannot_be_judged_is_never_blessed(unjudgeable) -> None:
     assert any(reason.startswith("Not blessed: the policy") for reason in verdict.reasons)
 
 
+def test_where_no_attack_ran_that_comes_first() -> None:
+    results, evidence = _empty_run()
+    verdict = judge(results, evidence, _merged(DEFAULTS, WITH_WARNING))
+    assert not verdict.blessed
+    assert verdict.reasons[0] == "CANNOT TELL: AUC was not measured: no attack ran."
+
+
 def test_a_missing_attack_does_not_hide_a_leak(measurements) -> None:
     run = measurements.of(members=6667, nonmembers=3333, advantages={"a": 0.0, "b": 0.25})
     counts = {k: c for k, c in run.evidence.counts.items() if k[0] == "b"}
@@ -359,6 +366,65 @@ def test_one_record_a_side_and_equal_scores(measurements) -> None:
         verdict = judge(run.results, run.evidence, DEFAULTS)
         assert verdict.outcome == CANNOT_TELL
         assert not verdict.blessed
+
+
+def test_one_record_a_side_is_not_merely_too_wide(measurements) -> None:
+    one = ScoreCounts(np.array([0, 1]), np.array([1, 0]))
+    run = measurements.of_counts({"a": one})
+    verdict = judge(run.results, run.evidence, WITH_WARNING)
+    assert verdict.outcome == CANNOT_TELL
+    assert not verdict.blessed
+    assert "there is one training record to judge the attack 'a' by" in verdict.reasons[0]
+
+
+def test_scores_that_are_all_equal_are_no_evidence_however_many(measurements) -> None:
+    equal = ScoreCounts(np.array([0, 50_000]), np.array([0, 50_000]))
+    run = measurements.of_counts({"a": equal})
+    for policy in (DEFAULTS, WITH_WARNING):
+        verdict = judge(run.results, run.evidence, policy)
+        assert verdict.outcome == CANNOT_TELL
+        assert not verdict.blessed
+        assert verdict.reasons[0].startswith("CANNOT TELL: every attack gave every record the same")
+    # One such attack among others is that of a model without a mistake, by "correctness".
+    run = measurements.of_counts({"a": equal, "b": measurements.counts(50_000, 50_000, 0.0)})
+    assert judge(run.results, run.evidence, DEFAULTS).outcome == PASS
+
+
+def test_a_limit_that_can_only_block_is_not_blessed_where_its_numbers_are_lost(
+    measurements,
+) -> None:
+    run = measurements.of(members=20_000, nonmembers=10_000, advantages={"a": 0.0})
+    policy = _thresholds(
+        """
+        thresholds { metric { name: "auc" } upper_limit: 0.6 }
+        thresholds { metric { name: "epsilon" } upper_limit: 1 }
+        """
+    )
+    assert judge(run.results, run.evidence, policy).outcome == PASS
+    (epsilon,) = [one for one in run.results.attacks[0].metrics if one.metric.name == "epsilon"]
+    epsilon.value.lower = float("nan")
+    verdict = judge(run.results, run.evidence, _merged(policy, WITH_WARNING))
+    assert verdict.outcome == CANNOT_TELL
+    assert not verdict.blessed
+    assert verdict.reasons[0].startswith("CANNOT TELL: epsilon was not measured")
+
+
+def test_what_a_metric_refuses_does_not_hide_what_is_lost(measurements) -> None:
+    # Two members to a non-member are no canaries: nothing follows from that. Lost counts are more.
+    run = measurements.of(members=20_000, nonmembers=10_000, advantages={"a": 0.0, "b": 0.0})
+    policy = _thresholds(
+        """
+        thresholds { metric { name: "auc" } upper_limit: 0.6 scope: EVERY_SLICE role: MUST_PASS }
+        thresholds { metric { name: "canary_epsilon" delta: 0 } upper_limit: 1 }
+        """
+    )
+    reason = judge(run.results, run.evidence, policy).findings[1].reason
+    assert "do not allow it" in reason
+    assert reason.endswith("nothing follows from it.)")
+    counts = {key: one for key, one in run.evidence.counts.items() if key[0] == "a"}
+    lost = judge(run.results, dataclasses.replace(run.evidence, counts=counts), policy)
+    assert lost.findings[1].reason.endswith("the counts of the attack 'b' are missing.")
+    assert lost.findings[1].reason in list(lost.reasons)
 
 
 def test_edited_results_are_refused(measurements) -> None:

@@ -119,7 +119,8 @@ def test_a_pass_tells_worst_bound_and_power(measurements) -> None:
     )
     assert 0.6 < other.smallest_blocked < large.smallest_blocked < 0.7
     assert (
-        f"would have blocked from AUC {other.smallest_blocked:.2f} to {large.smallest_blocked:.2f}"
+        "The smallest AUC that would have been blocked with 80% power is between "
+        f"{other.smallest_blocked:.2f} and {large.smallest_blocked:.2f}, depending on the slice."
         in finding.reason
     )
 
@@ -246,6 +247,35 @@ def test_a_slice_without_counts_or_numbers(measurements) -> None:
     assert "the counts of the attack 'a' are missing" in verdict.reasons[0]
 
 
+@pytest.mark.parametrize("lost", ["the results are no number", "the counts are missing"])
+def test_lost_evidence_of_a_slice_is_never_blessed(measurements, lost: str) -> None:
+    # The slice would block, and its threshold is BLOCK_ONLY: nothing else would follow from it.
+    run = _run(measurements, {LARGE: measurements.counts(2000, 1000, 0.25)})
+    evidence = run.evidence
+    assert judge(run.results, evidence, BLOCKING_SLICES).outcome == BLOCK
+    if lost == "the counts are missing":
+        counts = {key: one for key, one in evidence.counts.items() if key != ("a", LARGE)}
+        evidence = dataclasses.replace(evidence, counts=counts)
+    else:
+        run.results.slices[0].attacks[0].metrics[0].value.lower = math.nan
+    policy = _thresholds(WHOLE_95 + SLICES_60 + " on_cannot_tell: BLESSED_WITH_WARNING")
+    verdict = judge(run.results, evidence, policy)
+    assert verdict.outcome == CANNOT_TELL
+    assert not verdict.blessed
+    assert verdict.reasons[0].startswith("CANNOT TELL: the limit of 0.6 on AUC in slices was held")
+    assert "nothing follows" not in verdict.reasons[0]
+
+
+def test_one_judged_record_is_too_few_for_a_slice(measurements) -> None:
+    one = ScoreCounts(np.full(64, 30), np.eye(1, 64, dtype=np.int64)[0])
+    run = _run(measurements, {SMALL: one})
+    run.evidence.slice_rows[SMALL] = (2880, 300)
+    run.results.slices[0].rows.nonmembers = 300
+    verdict = judge(run.results, run.evidence, BLOCKING_SLICES)
+    assert verdict.slice_findings[0].too_small
+    assert verdict.outcome == PASS
+
+
 def test_a_slice_of_one_side_is_too_small_to_judge(measurements) -> None:
     one_side = ScoreCounts(np.full(64, 100), np.zeros(64, np.int64))
     run = _run(measurements, {SMALL: one_side})
@@ -254,4 +284,4 @@ def test_a_slice_of_one_side_is_too_small_to_judge(measurements) -> None:
     del run.results.slices[0].attacks[:]
     verdict = judge(run.results, run.evidence, BLOCKING_SLICES)
     assert verdict.slice_findings[0].too_small
-    assert "none is left on one side to judge by" in verdict.slice_findings[0].reason
+    assert "fewer than two are left on one side to judge by" in verdict.slice_findings[0].reason

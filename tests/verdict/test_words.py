@@ -80,8 +80,24 @@ def test_blocking_advantage_and_precision() -> None:
 def test_blocking_epsilon_is_no_upper_limit() -> None:
     assert words.blocking(_claim(Epsilon(1e-5), 1.0, 2.1, 2.1, math.inf)) == (
         "BLOCK: any (epsilon, delta) guarantee of this training would need epsilon >= 2.10 (95%). "
-        "This is no upper limit. (epsilon (delta 1e-05) by 'loss' on 6,667 training and 3,333 "
-        "other records.) The limit is 1."
+        "This is no upper limit. Measured was epsilon (delta 1e-05), by 'loss' on 6,667 training "
+        "and 3,333 other records. The limit is 1."
+    )
+
+
+def test_a_bound_is_cut_off_not_rounded_up() -> None:
+    assert "epsilon >= 2.10 (95%)" in words.blocking(_claim(Epsilon(), 1.0, 2.109, 2.109, math.inf))
+    # Two decimals would put it on the limit.
+    assert "epsilon >= 1.003 (95%)" in words.blocking(
+        _claim(Epsilon(), 1.0, 1.0039, 1.0039, math.inf)
+    )
+    assert "epsilon >= 0.29 (95%)" in words.not_above(_claim(Epsilon(), 1.0, 0.29, 0.29, math.inf))
+
+
+def test_a_bound_of_nothing_asks_for_no_epsilon() -> None:
+    assert words.not_above(_claim(Epsilon(), 1.0, 0.0, 0.0, math.inf)).startswith(
+        "NOT BLOCKED: no epsilon above 0 was shown to be needed by an (epsilon, delta) guarantee "
+        "of this training (95%). This is no upper limit."
     )
 
 
