@@ -36,7 +36,9 @@ class _RoleEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeW
     lower bound above it blocks. Not for epsilon, which has no upper bound.
     """
     BLOCK_ONLY: _Role.ValueType  # 2
-    """A lower bound above the limit blocks; nothing else follows from it."""
+    """A lower bound above the limit blocks; nothing else follows from it, but where
+    there is no evidence to hold against it: then the verdict is CANNOT_TELL.
+    """
 
 class Role(_Role, metaclass=_RoleEnumTypeWrapper):
     """What a threshold can do."""
@@ -48,7 +50,9 @@ MUST_PASS: Role.ValueType  # 1
 lower bound above it blocks. Not for epsilon, which has no upper bound.
 """
 BLOCK_ONLY: Role.ValueType  # 2
-"""A lower bound above the limit blocks; nothing else follows from it."""
+"""A lower bound above the limit blocks; nothing else follows from it, but where
+there is no evidence to hold against it: then the verdict is CANNOT_TELL.
+"""
 global___Role = Role
 
 class _OnCannotTell:

@@ -162,7 +162,7 @@ def judged_counts(
     except ValueError as error:
         # The audit by canaries refuses sides that no fair coin made.
         why = f"the counts of the attack '{attack}' do not allow it: {error}"
-        return Problem(attack, why, something_to_judge=False)
+        return Problem(attack, why)
     if any(math.isnan(number) for number in dataclasses.astuple(interval)):
         return Problem(attack, f"the counts of the attack '{attack}' give no number")
     return counts, edges

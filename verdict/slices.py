@@ -70,8 +70,30 @@ def examine_slices(
             absolute_claim(index, metric, threshold.upper_limit, attack, key, rows, found)
         )
     if not claims and not too_small and not problems:
-        problems.append(Problem("", "no such slice was measured", something_to_judge=False))
+        problems.append(_nothing_measured(threshold, results))
     return Examination(threshold, metric, tuple(claims), gravest(problems), tuple(too_small))
+
+
+def _nothing_measured(
+    threshold: thresholds_pb2.PrivacyThreshold, results: results_pb2.PrivacyResults
+) -> Problem:
+    """That no slice is as the threshold asks for: a mistake where it names some."""
+    if not threshold.slicing_specs:
+        return Problem("", "no slice was measured", something_to_judge=False)
+    wanted = "; ".join(_spec_text(spec) for spec in threshold.slicing_specs)
+    families = {tuple(part.feature for part in entry.key) for entry in results.slices}
+    found = "; ".join(", ".join(features) for features in sorted(families)) or "none"
+    return Problem(
+        "",
+        f"no slice by {wanted} was measured (found slices by: {found}); expected the "
+        "slicing_specs of PrivacyConfig to make them",
+        something_to_judge=True,
+    )
+
+
+def _spec_text(spec: config_pb2.SlicingSpec) -> str:
+    values = [f"{name}={value}" for name, value in sorted(spec.feature_values.items())]
+    return ", ".join([*spec.feature_keys, *values])
 
 
 def is_for(specs: Iterable[config_pb2.SlicingSpec], key: SliceKey) -> bool:

@@ -102,7 +102,8 @@ def test_canary_epsilon_of_what_no_coin_made_is_cannot_tell(measurements) -> Non
     verdict = judge(
         run.results, run.evidence, text_format.Parse(text, thresholds_pb2.PrivacyThresholds())
     )
-    assert verdict.outcome == PASS
+    assert verdict.outcome == CANNOT_TELL
+    assert not verdict.blessed
     finding = verdict.findings[1]
     assert finding.outcome == CANNOT_TELL
     assert "was not measured: the counts of the attack 'a' do not allow it" in finding.reason

@@ -129,9 +129,22 @@ def test_without_slices_nothing_is_held_against_the_limit(measurements) -> None:
     run = _run(measurements, {})
     verdict = judge(run.results, run.evidence, BLOCKING_SLICES)
     assert verdict.outcome == PASS
-    assert "was held against none: no such slice was measured" in verdict.findings[1].reason
+    assert "was held against none: no slice was measured" in verdict.findings[1].reason
     must_pass = _thresholds(WHOLE_95 + MUST_PASS_60)
     assert judge(run.results, run.evidence, must_pass).outcome == CANNOT_TELL
+
+
+def test_slices_that_are_named_and_were_not_measured_forbid_a_pass(measurements) -> None:
+    run = _run(measurements, {LARGE: measurements.counts(2000, 1000, 0.0)})
+    misspelt = _thresholds(
+        WHOLE_95
+        + """thresholds { metric { name: "auc" } upper_limit: 0.6
+                          slicing_specs { feature_keys: "agge" } }"""
+    )
+    verdict = judge(run.results, run.evidence, misspelt)
+    assert verdict.outcome == CANNOT_TELL
+    assert not verdict.blessed
+    assert "no slice by agge was measured (found slices by: age)" in verdict.reasons[0]
 
 
 # --- MUST_PASS on slices
