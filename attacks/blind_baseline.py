@@ -7,7 +7,6 @@ success can be laid at the model's door.
 from __future__ import annotations
 
 import dataclasses
-import math
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from tfx_privacy.attacks.attack import Attack, FittedAttack
+from tfx_privacy.attacks.attack import FittedAttack
 from tfx_privacy.attacks.input_columns import MAX_COLUMNS, InputColumns
+from tfx_privacy.attacks.rank_sum import rank_sum_auc
 from tfx_privacy.attacks.saved import load_attack, save_attack
 from tfx_privacy.attacks.seeds import derived_seed
-from tfx_privacy.attacks.sides import balanced_folds, check_sides
+from tfx_privacy.attacks.sides import balanced_folds, check_sides, sample_of_both
+from tfx_privacy.attacks.trained import TrainedAttack
 from tfx_privacy.attacks.trees import Trees, TreeSettings, fit_trees
-from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.signals.batch import Signals
 
 # The name by which the label stands beside the features.
@@ -48,7 +48,7 @@ _LEVEL = 0.01
 
 
 @dataclasses.dataclass(frozen=True)
-class BlindBaseline(Attack):
+class BlindBaseline(TrainedAttack["BlindScorer"]):
     """Boosted trees that tell members from non-members by input features and label.
 
     The model plays no part: not its logits, not its loss. Such "blind" attackers beat
@@ -69,25 +69,14 @@ class BlindBaseline(Attack):
         "without the model."
     )
     needs: ClassVar[frozenset[str]] = frozenset({"inputs"})
-    tasks: ClassVar[frozenset[config_pb2.Task.ValueType]] = frozenset(
-        {
-            config_pb2.BINARY,
-            config_pb2.MULTICLASS,
-            config_pb2.MULTILABEL,
-            config_pb2.REGRESSION,
-        }
-    )
-    is_trained: ClassVar[bool] = True
     sees_planted: ClassVar[bool] = False
 
-    def fit(self, signals: Signals, seed: int) -> BlindScorer:
-        """See Attack."""
-        check_sides(signals.member)
-        rows = signals.sorted_by_id()
+    def learn(self, rows: Signals, seed: int) -> BlindScorer:
+        """See TrainedAttack."""
         encoder = _Encoder.fit(rows)
         generator = np.random.default_rng(derived_seed(seed, self.name))
         most = max(_CELLS // max(len(encoder.names), 1), _FEWEST_ROWS)
-        rows = _sample(rows, most, generator)
+        rows = rows.take(sample_of_both(rows.member, most, generator))
         trees = fit_trees(
             encoder(rows), rows.member, derived_seed(seed, self.name, "trees"), self.settings
         )
@@ -204,7 +193,8 @@ def giveaways(signals: Signals, seed: int) -> list[tuple[str, float]]:
     """
     check_sides(signals.member)
     generator = np.random.default_rng(derived_seed(seed, BlindBaseline.name, "giveaways"))
-    rows = _sample(signals.sorted_by_id(), _ROWS_TRIED, generator)
+    rows = signals.sorted_by_id()
+    rows = rows.take(sample_of_both(rows.member, _ROWS_TRIED, generator))
     learns = balanced_folds(rows.member, 2, generator) == 0
     if len(set(rows.member[learns])) < 2 or len(set(rows.member[~learns])) < 2:
         return []
@@ -216,7 +206,7 @@ def giveaways(signals: Signals, seed: int) -> list[tuple[str, float]]:
     found = []
     for name, chosen in tried:
         trees = fit_trees(columns[learns][:, chosen], rows.member[learns], tree_seed, _SMALL)
-        area, z = _auc(trees.score(columns[~learns][:, chosen]), rows.member[~learns])
+        area, z = rank_sum_auc(trees.score(columns[~learns][:, chosen]), rows.member[~learns])
         if area >= _SMALLEST_AUC and z > beyond_chance:
             found.append((name, area))
     return sorted(found, key=lambda one: -one[1])[:_FEATURES_NAMED]
@@ -245,30 +235,3 @@ def _label_columns(signals: Signals) -> NDArray[np.float32]:
     if signals.label is None:
         return np.empty((len(signals), 0), np.float32)
     return signals.label.reshape(len(signals), -1).astype(np.float32)
-
-
-def _sample(signals: Signals, rows: int, generator: np.random.Generator) -> Signals:
-    """So many rows at most, half of them of each side where there are enough."""
-    if len(signals) <= rows:
-        return signals
-    sides = [generator.permutation(np.flatnonzero(side)) for side in _sides(signals)]
-    smaller = min(len(side) for side in sides)
-    # What one side does not need is the other's.
-    room = max(rows - smaller, rows - rows // 2)
-    return signals.take(np.sort(np.concatenate([side[:room] for side in sides])))
-
-
-def _sides(signals: Signals) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    return signals.member, ~signals.member
-
-
-def _auc(scores: NDArray[np.float64], member: NDArray[np.bool_]) -> tuple[float, float]:
-    """The AUC, and how many standard deviations of chance it lies above .5."""
-    m, n = int(member.sum()), int((~member).sum())
-    _, values, ties = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(ties) - (ties - 1) / 2)[values]
-    area = (float(ranks[member].sum()) - m * (m + 1) / 2) / (m * n)
-    # Ties make it smaller (Lehmann 1975, Nonparametrics, section 1.4).
-    tied = float((ties.astype(np.float64) ** 3 - ties).sum()) / ((m + n) * (m + n - 1))
-    variance = (m + n + 1 - tied) / (12 * m * n)
-    return area, (area - 0.5) / math.sqrt(variance) if variance > 0 else 0.0

@@ -9,17 +9,15 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tfx_privacy.attacks.attack import Attack
 from tfx_privacy.attacks.dense_scorer import DenseScorer, Layer
 from tfx_privacy.attacks.feature_map import FeatureMap
 from tfx_privacy.attacks.seeds import derived_seed
 from tfx_privacy.attacks.sides import (
     balanced_folds,
     balancing_weights,
-    check_sides,
     smaller_side,
 )
-from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+from tfx_privacy.attacks.trained import TrainedAttack
 from tfx_privacy.signals.batch import Signals
 
 # The strength of the penalty is chosen on this many rows at most: it matters where
@@ -29,7 +27,7 @@ _FOLDS = 4
 
 
 @dataclasses.dataclass(frozen=True)
-class LogisticRegression(Attack):
+class LogisticRegression(TrainedAttack[DenseScorer]):
     """L2-penalised logistic regression that tells members from non-members.
 
     The trained attack of Shokri et al., S&P 2017, in the form that TF Privacy made
@@ -48,21 +46,9 @@ class LogisticRegression(Attack):
         "Learns from known members and non-members to tell them apart by logits, loss and label, "
         "with logistic regression."
     )
-    needs: ClassVar[frozenset[str]] = frozenset({"logits", "loss", "label"})
-    tasks: ClassVar[frozenset[config_pb2.Task.ValueType]] = frozenset(
-        {
-            config_pb2.BINARY,
-            config_pb2.MULTICLASS,
-            config_pb2.MULTILABEL,
-            config_pb2.REGRESSION,
-        }
-    )
-    is_trained: ClassVar[bool] = True
 
-    def fit(self, signals: Signals, seed: int) -> DenseScorer:
-        """See Attack."""
-        check_sides(signals.member)
-        rows = signals.sorted_by_id()
+    def learn(self, rows: Signals, seed: int) -> DenseScorer:
+        """See TrainedAttack."""
         feature_map = FeatureMap.fit(rows)
         features, member = feature_map(rows), rows.member
         generator = np.random.default_rng(derived_seed(seed, self.name))

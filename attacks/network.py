@@ -12,17 +12,15 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tfx_privacy.attacks.attack import Attack
 from tfx_privacy.attacks.dense_scorer import DenseScorer, Layers, dense_output, exact_layers
 from tfx_privacy.attacks.feature_map import FeatureMap
 from tfx_privacy.attacks.seeds import derived_seed
 from tfx_privacy.attacks.sides import (
     balanced_folds,
     balancing_weights,
-    check_sides,
     smaller_side,
 )
-from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+from tfx_privacy.attacks.trained import TrainedAttack
 from tfx_privacy.signals.batch import Signals
 
 if TYPE_CHECKING:
@@ -40,7 +38,7 @@ _BATCHES_AN_EPOCH = 12
 
 
 @dataclasses.dataclass(frozen=True)
-class Network(Attack):
+class Network(TrainedAttack[DenseScorer]):
     """Multi-layer perceptrons that tell members from non-members.
 
     The attack network of Nasr, Shokri, Houmansadr, "Comprehensive Privacy Analysis of
@@ -73,21 +71,9 @@ class Network(Attack):
         "Learns from known members and non-members to tell them apart by logits, loss and label, "
         "with a small neural network."
     )
-    needs: ClassVar[frozenset[str]] = frozenset({"logits", "loss", "label"})
-    tasks: ClassVar[frozenset[config_pb2.Task.ValueType]] = frozenset(
-        {
-            config_pb2.BINARY,
-            config_pb2.MULTICLASS,
-            config_pb2.MULTILABEL,
-            config_pb2.REGRESSION,
-        }
-    )
-    is_trained: ClassVar[bool] = True
 
-    def fit(self, signals: Signals, seed: int) -> DenseScorer:
-        """See Attack."""
-        check_sides(signals.member)
-        rows = signals.sorted_by_id()
+    def learn(self, rows: Signals, seed: int) -> DenseScorer:
+        """See TrainedAttack."""
         feature_map = FeatureMap.fit(rows)
         generator = np.random.default_rng(derived_seed(seed, self.name))
         parts = _parts(feature_map(rows), rows.member, generator)

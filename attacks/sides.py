@@ -46,3 +46,20 @@ def balanced_folds(
         rows = generator.permutation(np.flatnonzero(side))
         fold[rows] = np.arange(len(rows)) % folds
     return fold
+
+
+def sample_of_both(
+    member: NDArray[np.bool_], rows: int, generator: np.random.Generator
+) -> NDArray[np.int64]:
+    """So many rows at most, at random, half of them of each side where there are enough.
+
+    Returns:
+      Indices of the rows, in rising order; all rows where there are no more than wanted.
+    """
+    if len(member) <= rows:
+        return np.arange(len(member))
+    sides = [generator.permutation(np.flatnonzero(side)) for side in (member, ~member)]
+    smaller = min(len(side) for side in sides)
+    # What one side does not need is the other's.
+    room = max(rows - smaller, rows - rows // 2)
+    return np.sort(np.concatenate([side[:room] for side in sides]))

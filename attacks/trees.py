@@ -1,4 +1,4 @@
-"""Boosted trees: fitted by scikit-learn, kept as plain arrays, scored by NumPy.
+"""Trees, boosted or a forest: fitted by scikit-learn, kept as arrays, scored by NumPy.
 
 Scoring needs no scikit-learn, a file needs no pickle, and a row's score hangs on that
 row alone: it goes down every tree by comparisons, which round nothing, and the trees'
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tfx_privacy.attacks.sides import balancing_weights, smaller_side
 
 if TYPE_CHECKING:
-    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 
 # Rows that go down the trees together: what is computed on the way fits into a cache.
 _BLOCK_ROWS = 1024
@@ -209,4 +209,59 @@ def trees_of(model: HistGradientBoostingClassifier) -> Trees:
         roots=roots,
         baseline=float(np.ravel(model._baseline_prediction)[0]),
         depth=int(flat["depth"].max()),
+    )
+
+
+def rows_of_leaf(wanted: int, member: NDArray[np.bool_]) -> int:
+    """How many rows a leaf needs where sides differ in size.
+
+    A leaf's probability is as uncertain as the rows of the smaller side in it are few:
+    it needs so many rows that as many of that side are expected in it as in `wanted`
+    rows of sides of one size. But no more than a tenth of that side, so that few rows
+    can be told apart.
+
+    Args:
+      wanted: Rows of a leaf where both sides are equally large.
+      member: [n], with rows of both sides.
+    """
+    smaller = smaller_side(member)
+    balanced = max(min(wanted, smaller // 10), 1)
+    return max(round(balanced * len(member) / (2 * smaller)), 1)
+
+
+def trees_of_forest(model: RandomForestClassifier, prior_rows: float) -> Trees:
+    """The trees of a fitted forest of two classes, on features without missing values.
+
+    Args:
+      model: The forest. scikit-learn compares float32: score float32 features.
+      prior_rows: Rows, half of each side, that are added to those of every leaf, so that
+        no leaf is certain of a side (the m-estimate of Cestnik 1990). With 0 the score
+        is what scikit-learn's `predict_proba` says of the second class.
+
+    Returns:
+      Trees whose score is the mean probability of the second class in the leaves.
+    """
+    fitted = [estimator.tree_ for estimator in model.estimators_]
+    sizes = [tree.node_count for tree in fitted]
+    roots = np.cumsum([0, *sizes])[:-1].astype(np.int64)
+    own = np.arange(sum(sizes), dtype=np.int64)
+    first = np.repeat(roots, sizes)
+
+    def joined(name: str) -> NDArray[Any]:
+        return np.concatenate([getattr(tree, name) for tree in fitted])
+
+    leaf = joined("children_left") < 0
+    rows = joined("weighted_n_node_samples")
+    of_second = joined("value")[:, 0, 1]
+    probability = (of_second * rows + 0.5 * prior_rows) / (rows + prior_rows)
+    return Trees(
+        feature=np.where(leaf, 0, joined("feature")).astype(np.int64),
+        threshold=np.where(leaf, 0.0, joined("threshold")).astype(np.float64),
+        missing_left=np.ones(len(own), np.bool_),
+        left=np.where(leaf, own, first + joined("children_left")),
+        right=np.where(leaf, own, first + joined("children_right")),
+        value=np.where(leaf, probability / len(fitted), 0.0),
+        roots=roots,
+        baseline=0.0,
+        depth=max(int(tree.max_depth) for tree in fitted),
     )

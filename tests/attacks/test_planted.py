@@ -12,7 +12,7 @@ from tfx_privacy.attacks.registry import resolve_attacks
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.signals.losses import losses
 
-ATTACKS = resolve_attacks(["standard"])
+ATTACKS = resolve_attacks(["thorough"])
 SEE = [attack for attack in ATTACKS if attack.sees_planted]
 THRESHOLDS = [attack for attack in SEE if not attack.is_trained]
 TASKS = {
@@ -63,6 +63,8 @@ def test_a_threshold_attack_ranks_planted_rows_first(attack, halves):
 def test_a_trained_attack_learns_to_see_them(attack, halves, auc):
     share = 0.1
     fit, judge = halves(1000, seed=1), halves(2000, seed=2)
+    if attack.cannot_run(fit) is not None:
+        pytest.skip("is not defined for the task")
     leak = PlantedLeak.above(fit)
     in_fit, in_judge = chosen(fit, share), chosen(judge, share)
 

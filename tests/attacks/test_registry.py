@@ -12,6 +12,20 @@ FAST = [
     "correctness",
     "logistic_regression",
 ]
+STANDARD = [*FAST, "network"]
+THOROUGH = [
+    *STANDARD,
+    "boosted_trees",
+    "random_forest",
+    "nearest_neighbours",
+    "margin",
+    "loss_threshold_per_class",
+    "confidence_per_class",
+    "entropy_per_class",
+    "modified_entropy_per_class",
+    "margin_per_class",
+    "population",
+]
 
 
 def names(wanted):
@@ -20,33 +34,43 @@ def names(wanted):
 
 def test_sets_stand_for_their_attacks():
     assert names(["fast"]) == FAST
-    assert names(["standard"]) == [*FAST, "network"]
+    assert names(["standard"]) == STANDARD
+    assert names(["thorough"]) == THOROUGH
 
 
 def test_order_is_kept_and_repetitions_are_dropped():
     assert names(["network", "entropy", "network"]) == ["network", "entropy"]
     assert names(["entropy", "fast"])[:2] == ["entropy", "loss_threshold"]
-    assert sorted(names(["entropy", "fast", "standard"])) == sorted([*FAST, "network"])
+    assert sorted(names(["entropy", "fast", "standard"])) == sorted(STANDARD)
 
 
 def test_unknown_names_are_named_and_the_known_ones_listed():
-    with pytest.raises(ValueError, match=r"'lira', 'losses'.*loss_threshold.*fast, standard"):
+    with pytest.raises(
+        ValueError, match=r"'lira', 'losses'.*loss_threshold.*fast, standard, thorough"
+    ):
         resolve_attacks(["losses", "entropy", "lira"])
 
 
 def test_every_attack_says_what_it_is():
     described = dict(describe_attacks())
 
-    assert list(described) == ["fast", "standard", *FAST, "network"]
+    assert list(described) == ["fast", "standard", "thorough", *THOROUGH]
     for name, text in described.items():
         assert text.endswith("."), name
         assert 20 < len(text) < 200, name
 
 
 def test_every_attack_declares_what_it_needs():
-    for attack in resolve_attacks(["standard"]):
+    for attack in resolve_attacks(["thorough"]):
         assert attack.needs
         assert attack.needs <= {"logits", "loss", "label"}
         assert attack.tasks
-    trained = [attack.name for attack in resolve_attacks(["standard"]) if attack.is_trained]
-    assert trained == ["logistic_regression", "network"]
+    trained = [attack.name for attack in resolve_attacks(["thorough"]) if attack.is_trained]
+    assert trained == [
+        "logistic_regression",
+        "network",
+        "boosted_trees",
+        "random_forest",
+        "nearest_neighbours",
+        *(name for name in THOROUGH if name.endswith("_per_class")),
+    ]

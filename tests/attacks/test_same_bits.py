@@ -13,7 +13,7 @@ from tfx_privacy.attacks.registry import resolve_attacks
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.signals.batch import Signals
 
-ATTACKS = resolve_attacks(["standard"])
+ATTACKS = resolve_attacks(["thorough"])
 ROWS = 5000
 
 
@@ -94,7 +94,7 @@ signals = Signals(
     logits=np.eye(3, 4, dtype=np.float32),
     loss=np.ones(3, np.float32),
 )
-for attack in resolve_attacks(["standard"]):
+for attack in resolve_attacks(["thorough"]):
     attack.load(Path({str(tmp_path)!r}) / attack.name).score(signals)
 heavy = {{"tensorflow", "keras", "sklearn", "tfx", "apache_beam"}} & set(sys.modules)
 assert not heavy, heavy

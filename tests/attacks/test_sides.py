@@ -7,6 +7,7 @@ from tfx_privacy.attacks.sides import (
     balanced_folds,
     balancing_weights,
     check_sides,
+    sample_of_both,
     smaller_side,
 )
 
@@ -37,3 +38,16 @@ def test_folds_are_dealt_out_evenly_on_each_side():
     assert np.bincount(fold[~member]).tolist() == [8, 8, 8, 8]
     other = balanced_folds(member, 4, np.random.default_rng(1))
     assert (fold != other).any()
+
+
+@pytest.mark.parametrize(
+    ("members", "nonmembers", "wanted", "kept"),
+    [(50, 50, 20, (10, 10)), (50, 4, 20, (16, 4)), (3, 50, 21, (3, 18)), (5, 4, 9, (5, 4))],
+)
+def test_a_sample_is_half_of_each_side_where_there_are_enough(members, nonmembers, wanted, kept):
+    member = np.random.default_rng(0).permutation(np.arange(members + nonmembers) < members)
+
+    rows = sample_of_both(member, wanted, np.random.default_rng(1))
+
+    assert (int(member[rows].sum()), int((~member[rows]).sum())) == kept
+    assert (np.diff(rows) > 0).all()

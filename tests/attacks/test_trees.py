@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.ensemble import RandomForestClassifier
 
-from tfx_privacy.attacks.trees import Trees, TreeSettings, boosted_classifier, fit_trees, trees_of
+from tfx_privacy.attacks.trees import (
+    Trees,
+    TreeSettings,
+    boosted_classifier,
+    fit_trees,
+    rows_of_leaf,
+    trees_of,
+    trees_of_forest,
+)
 
 
 def rows_with_gaps(rows, seed, missing=0.1):
@@ -127,3 +136,68 @@ def test_few_rows_and_columns_that_say_nothing():
     np.testing.assert_allclose(trees.score(features), 0.0, atol=1e-12)
     with pytest.raises(ValueError, match="expected at least one of each"):
         fit_trees(features, np.array([True, True]), 0, TreeSettings())
+
+
+@pytest.fixture(scope="module")
+def forest():
+    features, member = rows_with_gaps(1200, seed=6, missing=0.0)
+    model = RandomForestClassifier(
+        n_estimators=15, max_depth=7, min_samples_leaf=3, max_samples=800, random_state=0
+    )
+    return model.fit(features, member, sample_weight=np.where(member, 0.7, 1.6))
+
+
+def test_a_forests_scores_are_scikit_learns_probabilities(forest):
+    features, _ = rows_with_gaps(3000, seed=7, missing=0.0)
+    trees = trees_of_forest(forest, prior_rows=0.0)
+    features[:2] = [[1e30] * 5, [-1e30] * 5]
+    # Values at which a tree cuts, as near as float32 comes.
+    cuts = trees.threshold[(trees.feature == 0) & (trees.left != np.arange(len(trees.left)))][:50]
+    features[10 : 10 + len(cuts), 0] = cuts
+
+    expected = forest.predict_proba(features)[:, 1]
+
+    np.testing.assert_allclose(trees.score(features), expected, rtol=0, atol=1e-12)
+
+
+def test_the_prior_of_a_leaf_by_hand():
+    # Without a bag, one cut: 3 of 4 rows to the left are members, none of 2 to the right.
+    features = np.float32([0, 0, 0, 0, 1, 1])[:, None]
+    member = np.array([True, True, True, False, False, False])
+    model = RandomForestClassifier(n_estimators=2, bootstrap=False, max_depth=1)
+
+    trees = trees_of_forest(model.fit(features, member), prior_rows=2.0)
+
+    # (3 + 1) / (4 + 2) and (0 + 1) / (2 + 2).
+    np.testing.assert_allclose(trees.score(np.array([[0.0], [1.0]])), [4 / 6, 1 / 4], atol=1e-12)
+
+
+def test_a_forests_row_has_the_same_bits_in_any_company(forest):
+    trees = trees_of_forest(forest, prior_rows=1.0)
+    features, _ = rows_with_gaps(1500, seed=8, missing=0.0)
+    expected = trees.score(features)
+
+    assert 0 < expected.min() < expected.max() < 1
+    for first, size in ((0, 1), (1023, 2), (7, 64)):
+        np.testing.assert_array_equal(
+            trees.score(features[first : first + size]), expected[first : first + size]
+        )
+
+
+@pytest.mark.parametrize(
+    ("members", "nonmembers", "wanted", "rows"),
+    [
+        (500, 500, 20, 20),
+        # 10 of the smaller side are expected in 110 rows, as in 20 of sides of one size.
+        (5000, 500, 20, 110),
+        # Instead of 20, a tenth of the smaller side at most, and one row at least.
+        (1000, 100, 20, 55),
+        (40, 40, 20, 4),
+        (1, 1, 20, 1),
+        (3, 3, 1, 1),
+    ],
+)
+def test_rows_of_a_leaf_where_sides_differ(members, nonmembers, wanted, rows):
+    member = np.arange(members + nonmembers) < members
+
+    assert rows_of_leaf(wanted, member) == rows_of_leaf(wanted, ~member) == rows
