@@ -28,7 +28,7 @@ from tfx_privacy.reports.thresholds_table import WHOLE_SCOPE, ThresholdRow, thre
 from tfx_privacy.reports.verdict_controls import control_rows
 
 _WIDTH = 100
-_ATTACK_WIDTH = 22
+_ATTACK_WIDTH = 28
 _METRIC_WIDTH = 18
 _SLICE_WIDTH = 30
 _MOST_SLICES = 10

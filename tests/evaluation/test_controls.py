@@ -236,7 +236,7 @@ def test_controls_can_be_left_out() -> None:
 
 def test_without_inputs_no_blind_baseline() -> None:
     blind = fit_blind_baseline(_selection(), _CONFIG)
-    assert "inputs" in blind.not_run
+    assert "needs input features" in blind.not_run
     assert not blind.suite.attacks
     assert not blind.edges
 
