@@ -42,18 +42,30 @@ def upper_bound(count: ArrayLike, total: float, alpha: ArrayLike) -> NDArray[np.
 def lower_bounds_of_many(
     counts: NDArray[np.int64], total: int, alpha: float
 ) -> NDArray[np.float64]:
-    """`lower_bound` at thousands of counts for the cost of a hundred.
-
-    Between counts that stand close by the bound is interpolated: off by less than 1%
-    of its distance from count / total.
+    """`lower_bound` at thousands of counts, as near as `distances_below` is.
 
     Args:
       counts: [k] int64, in [0, total].
       total: At least 1.
       alpha: One-sided error, in (0, 1).
     """
+    return np.asarray(counts / total - distances_below(counts, total, alpha), dtype=np.float64)
+
+
+def distances_below(
+    counts: NDArray[np.int64] | NDArray[np.float64], total: int, alpha: float
+) -> NDArray[np.float64]:
+    """How far `lower_bound` lies below count / total, at thousands of counts for a hundred's cost.
+
+    Between counts that stand close by the distance is interpolated: off by less than 1%.
+
+    Args:
+      counts: [k], in [0, total]; real numbers are allowed.
+      total: At least 1.
+      alpha: One-sided error, in (0, 1).
+    """
     knots, distances = _distances_below(total, alpha)
-    return np.asarray(counts / total - np.interp(counts, knots, distances), dtype=np.float64)
+    return np.interp(counts, knots, distances)
 
 
 @functools.lru_cache(maxsize=64)
