@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from tfx_privacy.metrics import clopper_pearson
+from tfx_privacy.metrics.bound_from_below import BoundFromBelow, interval_from_below
 from tfx_privacy.metrics.checks import (
     require_both_sides,
     require_delta,
@@ -19,7 +20,6 @@ from tfx_privacy.metrics.checks import (
 )
 from tfx_privacy.metrics.counts import ScoreCounts, Thresholds
 from tfx_privacy.metrics.interval import Interval
-from tfx_privacy.metrics.metric import Metric
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 
 # Sides that a fair coin makes more rarely than this are no canaries'.
@@ -30,7 +30,7 @@ _STEPS = 32
 
 
 @dataclasses.dataclass(frozen=True)
-class CanaryEpsilon(Metric):
+class CanaryEpsilon(BoundFromBelow):
     """The epsilon that any (epsilon, delta) guarantee of this training has at least.
 
     Steinke, Nasr and Jagielski 2023, "Privacy auditing with one (1) training run",
@@ -101,15 +101,7 @@ class CanaryEpsilon(Metric):
             self.delta,
             alpha,
         )
-        return Interval(estimate=bound, lower=bound, upper=math.inf)
-
-    @property
-    def no_leak(self) -> float:
-        return 0.0
-
-    @property
-    def ceiling(self) -> float:
-        return math.inf
+        return interval_from_below(bound)
 
     def spec(self) -> config_pb2.MetricSpec:
         return config_pb2.MetricSpec(name="canary_epsilon", delta=self.delta)

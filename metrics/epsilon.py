@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfx_privacy.metrics import clopper_pearson
+from tfx_privacy.metrics.bound_from_below import BoundFromBelow, interval_from_below
 from tfx_privacy.metrics.checks import (
     require_both_sides,
     require_delta,
@@ -17,12 +17,11 @@ from tfx_privacy.metrics.checks import (
 )
 from tfx_privacy.metrics.counts import ScoreCounts, Thresholds
 from tfx_privacy.metrics.interval import Interval
-from tfx_privacy.metrics.metric import Metric
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 
 
 @dataclasses.dataclass(frozen=True)
-class Epsilon(Metric):
+class Epsilon(BoundFromBelow):
     """The epsilon that any (epsilon, delta) guarantee of this training has at least.
 
     Under (epsilon, delta)-differential privacy no attack has TPR > e^epsilon FPR +
@@ -61,15 +60,7 @@ class Epsilon(Metric):
         tpr = clopper_pearson.lower_bound(called_in, counts.n_members, half)
         tnr = clopper_pearson.lower_bound(called_out, counts.n_nonmembers, half)
         bound = float(epsilon_of_rates(tpr, tnr, self.delta))
-        return Interval(estimate=bound, lower=bound, upper=math.inf)
-
-    @property
-    def no_leak(self) -> float:
-        return 0.0
-
-    @property
-    def ceiling(self) -> float:
-        return math.inf
+        return interval_from_below(bound)
 
     def spec(self) -> config_pb2.MetricSpec:
         return config_pb2.MetricSpec(name="epsilon", delta=self.delta)
