@@ -212,6 +212,7 @@ def _selected(rows: Signals, rng: np.random.Generator) -> tuple[Selection, Signa
         fit=fit,
         judge_sample=judge,
         fit_inputs=fit,
+        judge_inputs=judge.take(np.arange(0)),
         control_nonmembers=for_controls,
     )
     return selection, judge

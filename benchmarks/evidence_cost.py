@@ -136,6 +136,7 @@ def _one_run(rows: int, slices: int) -> dict[str, float]:
             skipped={},
             blind=FittedBlindBaseline(not_run=left_out),
             halved=HalvedNonmembers({}, left_out, left_out),
+            exact={},
         )
     with tempfile.TemporaryDirectory() as folder:
         with timed("writing the counts"):

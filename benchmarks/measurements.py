@@ -81,7 +81,7 @@ def results_of(evidence: Evidence, best_attack: str, rows: Sides) -> results_pb2
     attacks = list(evidence.edges)
     judged = evidence.counts[attacks[0], WHOLE]
     results = results_pb2.PrivacyResults(
-        schema_version=2,
+        schema_version=3,
         model=results_pb2.TargetModel(uri="drawn"),
         config=config_pb2.PrivacyConfig(attacks=attacks),
         best_attack=best_attack,

@@ -34,7 +34,7 @@ from tfx_privacy.benchmarks.populations import (
     two_values,
 )
 from tfx_privacy.benchmarks.synthetic_signals import signals
-from tfx_privacy.evaluation.suite import choose_on_fit, fit_suite
+from tfx_privacy.evaluation.suite import KnownRows, choose_on_fit, fit_suite
 from tfx_privacy.metrics.advantage import Advantage
 from tfx_privacy.metrics.auc import Auc
 from tfx_privacy.metrics.counts import WHOLE, Evidence, Thresholds
@@ -147,8 +147,8 @@ class InEarnest:
             members, nonmembers = (side // 3 for side in self.rows)
             fit = signals(rng, members, nonmembers, LEAKS[self.leak])
             judged = signals(rng, 2 * members, 2 * nonmembers, LEAKS[self.leak])
-            suite = fit_suite(attacks, fit, run)
-            chosen = choose_on_fit(attacks, suite, fit, run)
+            suite = fit_suite(attacks, KnownRows(fit, fit), run)
+            chosen = choose_on_fit(attacks, suite, KnownRows(fit, fit), run)
             counts = {
                 (name, WHOLE): count_scores(scores, judged.member, chosen.edges[name])
                 for name, scores in suite.score(judged).items()

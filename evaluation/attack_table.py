@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import apache_beam as beam
 
@@ -17,6 +17,8 @@ from tfx_privacy.evaluation.controls import (
     fit_blind_baseline,
     run_on_halved_nonmembers,
 )
+from tfx_privacy.evaluation.exact import exact_values_of_attacks
+from tfx_privacy.evaluation.explanation import ClassTally, explanation_results
 from tfx_privacy.evaluation.metrics_directory import (
     BINARY_FILE,
     CONTROLS_FILE,
@@ -29,17 +31,18 @@ from tfx_privacy.evaluation.metrics_directory import (
     write_metrics,
 )
 from tfx_privacy.evaluation.results import assemble_results
-from tfx_privacy.evaluation.score import ScorePlan, score
+from tfx_privacy.evaluation.risk import RiskTally, fit_risk, record_risk_results
+from tfx_privacy.evaluation.score import RiskPlan, Scored, ScorePlan, score
 from tfx_privacy.evaluation.select import Selection, select
 from tfx_privacy.evaluation.stages import StageClock
 from tfx_privacy.evaluation.suite import (
     ChosenOnFit,
     FittedSuite,
+    KnownRows,
     choose_on_fit,
     fit_suite,
     runnable_attacks,
 )
-from tfx_privacy.metrics.counts import Evidence
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.signals.batch import Signals
@@ -97,6 +100,7 @@ def attack_table(
                 config.seed,
                 config.sample_sizes.fit_rows_per_side,
                 new_pipeline,
+                attacks_see_inputs=_see_inputs(resolve_attacks(config.attacks)),
             )
         with clock.stage("fit"):
             fitted = _fit(selection, config)
@@ -105,7 +109,11 @@ def attack_table(
             halved = run_on_halved_nonmembers(fitted.attacks, selection, config)
         with clock.stage("score"):
             scored = _score(fitted, blind, table, config, outputs, new_pipeline)
-            evidence = dataclasses.replace(scored, controls={**scored.controls, **halved.runs})
+            evidence = dataclasses.replace(
+                scored.evidence, controls={**scored.evidence.controls, **halved.runs}
+            )
+        with clock.stage("exact"):
+            exact = exact_values_of_attacks(outputs.record_risk, table.buckets, fitted.attacks)
         with clock.stage("evidence"):
             model.identity = table.identity.in_words()
             results = assemble_results(
@@ -117,6 +125,11 @@ def attack_table(
                 skipped=fitted.skipped,
                 blind=blind,
                 halved=halved,
+                exact=exact,
+            )
+            results.record_risk.CopyFrom(record_risk_results(fitted.risk, scored.tallies, results))
+            results.explanation.CopyFrom(
+                explanation_results(table, scored.tallies, selection, evidence, results)
             )
         remove_folder(outputs.scratch)
         if not config.keep_signals:
@@ -160,12 +173,16 @@ def _remove_metrics(folder: str) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class _Fitted:
-    """Attacks fitted on FIT, the same fitted on JUDGE for per-record risk, and choices."""
+    """Attacks fitted on FIT, the same fitted on JUDGE for per-record risk, and choices.
+
+    `risk` is None where no attack ran.
+    """
 
     attacks: tuple[Attack, ...]
     on_fit: FittedSuite
     on_judge: FittedSuite
     chosen: ChosenOnFit
+    risk: RiskPlan | None
     skipped: Mapping[str, str]
 
 
@@ -173,14 +190,24 @@ def _fit(selection: Selection, config: config_pb2.PrivacyConfig) -> _Fitted:
     attacks = resolve_attacks(config.attacks)
     attacks, skipped = runnable_attacks(attacks, selection.fit)
     attacks, too_few = _with_enough_rows(attacks, selection)
-    on_fit = fit_suite(attacks, selection.fit, config.seed)
+    known = KnownRows(selection.fit, selection.fit_inputs)
+    judged = KnownRows(selection.judge_sample, selection.judge_inputs)
+    on_fit = fit_suite(attacks, known, config.seed)
+    on_judge = fit_suite(attacks, judged, config.seed)
+    chosen = choose_on_fit(attacks, on_fit, known, config.seed)
+    best = next((attack for attack in attacks if attack.name == chosen.best_attack), None)
     return _Fitted(
         attacks=attacks,
         on_fit=on_fit,
-        on_judge=fit_suite(attacks, selection.judge_sample, config.seed),
-        chosen=choose_on_fit(attacks, on_fit, selection.fit, config.seed),
+        on_judge=on_judge,
+        chosen=chosen,
+        risk=None if best is None else fit_risk(best, chosen, known, on_judge, judged, config),
         skipped={**skipped, **too_few},
     )
+
+
+def _see_inputs(attacks: Sequence[Attack]) -> bool:
+    return any("inputs" in attack.needs for attack in attacks)
 
 
 def _with_enough_rows(
@@ -219,7 +246,7 @@ def _score(
     config: config_pb2.PrivacyConfig,
     outputs: Outputs,
     new_pipeline: Callable[[], beam.Pipeline],
-) -> Evidence:
+) -> Scored:
     plan = ScorePlan.prepare(
         table_dir=outputs.signals,
         record_risk_dir=outputs.record_risk,
@@ -231,5 +258,11 @@ def _score(
         edges=fitted.chosen.edges,
         blind_edges=blind.edges,
         slicing_specs=config.slicing_specs,
+        reads_inputs=bool(blind.edges) or _see_inputs(fitted.attacks),
+        risk=fitted.risk,
+        tallies=(
+            RiskTally(table.task, table.label_vocabulary),
+            ClassTally(table.task, table.label_vocabulary, fitted.chosen.best_attack),
+        ),
     )
     return score(plan, table, outputs.scratch, new_pipeline)

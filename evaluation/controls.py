@@ -12,7 +12,7 @@ from tfx_privacy.attacks.attack import Attack
 from tfx_privacy.attacks.blind_baseline import BlindBaseline, giveaways
 from tfx_privacy.attacks.planted import PlantedLeak
 from tfx_privacy.evaluation.select import Selection
-from tfx_privacy.evaluation.suite import FittedSuite, choose_on_fit, fit_suite
+from tfx_privacy.evaluation.suite import FittedSuite, KnownRows, choose_on_fit, fit_suite
 from tfx_privacy.metrics.controls import NEGATIVE, POSITIVE_SHARES, positive_run
 from tfx_privacy.metrics.counts import ControlRun, ScoreEdges
 from tfx_privacy.metrics.edges import choose_edges, count_scores
@@ -95,7 +95,7 @@ def fit_blind_baseline(
     suite = FittedSuite({baseline.name: fitted})
     return FittedBlindBaseline(
         suite=suite,
-        edges=choose_on_fit([baseline], suite, fit, config.seed).edges,
+        edges=choose_on_fit([baseline], suite, KnownRows(fit, fit), config.seed).edges,
         features=giveaways(fit, config.seed),
         features_seen=fitted.features_seen,
     )
@@ -119,7 +119,9 @@ def run_on_halved_nonmembers(
     positive = _left_out(config, config_pb2.POSITIVE_CONTROL)
     if negative and positive:
         return HalvedNonmembers({}, negative, positive)
-    nonmembers = selection.fit.take(~selection.fit.member)
+    see_inputs = any("inputs" in attack.needs for attack in attacks)
+    known = selection.fit_inputs if see_inputs else selection.fit
+    nonmembers = dataclasses.replace(known.take(~known.member), slices={})
     fit = _halved(_first_by_hash(nonmembers, _MOST_FIT, config.seed), config.seed)
     judge = _halved(selection.control_nonmembers, config.seed)
     impossible = "no attack could run"
@@ -143,7 +145,7 @@ def run_on_halved_nonmembers(
 
 
 def _run(attacks: Sequence[Attack], fit: Signals, judge: Signals, seed: int) -> ControlRun:
-    suite = fit_suite(attacks, fit, seed)
+    suite = fit_suite(attacks, KnownRows(fit, fit), seed)
     edges = {name: choose_edges(scores, fit.member) for name, scores in suite.score(fit).items()}
     counts = {
         name: count_scores(scores, judge.member, edges[name])

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from tfx_privacy.signals.batch import Signals
+from tfx_privacy.evaluation.tally import ScoredRows
 from tfx_privacy.signals.files import join, open_whole
 from tfx_privacy.signals.table import ids_to_arrow
 
@@ -50,8 +49,9 @@ class RecordRiskFile:
         with open_whole(path) as stream, pq.ParquetWriter(stream, schema) as writer:
             yield RecordRiskFile(writer, attacks)
 
-    def append(self, rows: Signals, part: str, scores: Mapping[str, NDArray[np.float64]]) -> None:
-        """Adds rows of one part with each attack's [n] scores."""
+    def append(self, scored: ScoredRows) -> None:
+        """Adds rows of one role."""
+        rows, part, scores = scored.signals, scored.role.name, scored.scores
         order = np.lexsort((rows.ids[:, 1], rows.ids[:, 0]))
         columns = [
             ids_to_arrow(rows.ids[order]),

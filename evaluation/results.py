@@ -28,6 +28,7 @@ def assemble_results(
     skipped: Mapping[str, str],
     blind: FittedBlindBaseline,
     halved: HalvedNonmembers,
+    exact: Mapping[str, results_pb2.ExactValues],
 ) -> results_pb2.PrivacyResults:
     """Measures every metric of every attack on the whole and on every slice.
 
@@ -40,6 +41,7 @@ def assemble_results(
       skipped: Why an attack could not run, by name.
       blind: The blind baseline before it scored JUDGE rows.
       halved: The runs on halved non-members.
+      exact: By attack, values from its unquantised scores, where there are any.
     """
     metrics = [metric_from_spec(spec) for spec in config.metrics]
     results = results_pb2.PrivacyResults(
@@ -60,6 +62,9 @@ def assemble_results(
         ],
         controls=control_results(evidence, blind, halved, metrics, config.confidence),
     )
+    for attack in results.attacks:
+        if attack.name in exact:
+            attack.exact.CopyFrom(exact[attack.name])
     if best_attack:
         best = measure_best(evidence, best_attack, metrics, config.confidence)
         results.best_of_attacks.extend(best)

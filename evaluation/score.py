@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from typing import cast
 
 import apache_beam as beam
 import numpy as np
@@ -15,6 +16,7 @@ from tfx_privacy.evaluation.evidence_files import read_counts, write_counts
 from tfx_privacy.evaluation.record_risk import RecordRiskFile
 from tfx_privacy.evaluation.select import bucket_roles
 from tfx_privacy.evaluation.suite import FittedSuite
+from tfx_privacy.evaluation.tally import Addable, ScoredRows, Tally
 from tfx_privacy.metrics.counts import (
     WHOLE,
     ControlRun,
@@ -24,6 +26,7 @@ from tfx_privacy.metrics.counts import (
     SliceKey,
 )
 from tfx_privacy.metrics.edges import bin_scores, count_bins, count_scores
+from tfx_privacy.metrics.risk_curve import RiskCurve
 from tfx_privacy.metrics.slicing import (
     FeatureValues,
     SliceRows,
@@ -39,10 +42,47 @@ from tfx_privacy.signals.table_reader import read_bucket, read_description
 
 _Counts = dict[tuple[str, SliceKey], ScoreCounts]
 
+_Totals = dict[tuple[str, Hashable], Addable]
+
+# Stands for a tally where the attacks' own counts are meant.
+_COUNTS = ""
 # Stands for an attack where the rows of the splits themselves are counted, in one bin.
 _ROWS = ""
 # What scoring and counting read of the table.
 _COLUMNS = ("label", "logits", "loss", "slices")
+
+
+@dataclasses.dataclass(frozen=True)
+class RiskPlan:
+    """How a record's risk is computed from its score.
+
+    Attributes:
+      attack: The attack whose scores are used.
+      curves: By the role of the rows that are scored: the curve that was fitted where
+        the attack was, so on rows of the other role.
+    """
+
+    attack: str
+    curves: Mapping[Role, RiskCurve]
+
+    def of(self, scores: Mapping[str, NDArray[np.float64]], role: Role) -> NDArray[np.float64]:
+        """The risk of scored rows of a role, [n] float64 in (0, 1)."""
+        return self.curves[role](scores[self.attack])
+
+
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """What came of the job.
+
+    Attributes:
+      evidence: The counts of the JUDGE rows; of the whole for every attack, and of
+        every slice that has a JUDGE row. The rows of the splits in every slice. Of the
+        controls the blind baseline's counts, where it ran.
+      tallies: By the name of a tally, its totals.
+    """
+
+    evidence: Evidence
+    tallies: Mapping[str, Mapping[Hashable, Addable]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +100,9 @@ class ScorePlan:
       edges: Where each attack's scores are cut.
       blind_edges: Where the blind baseline's are.
       slicing_specs: The slices to count.
+      risk: How each record's risk is computed; None where it is not.
+      tallies: What else is counted of the scored rows.
+      reads_inputs: Whether an attack or the blind baseline looks at the inputs.
     """
 
     table_dir: str
@@ -71,6 +114,9 @@ class ScorePlan:
     edges: Mapping[str, ScoreEdges]
     blind_edges: Mapping[str, ScoreEdges]
     slicing_specs: tuple[config_pb2.SlicingSpec, ...]
+    risk: RiskPlan | None
+    tallies: tuple[Tally, ...]
+    reads_inputs: bool
 
     @staticmethod
     def prepare(
@@ -85,6 +131,9 @@ class ScorePlan:
         edges: Mapping[str, ScoreEdges],
         blind_edges: Mapping[str, ScoreEdges],
         slicing_specs: Iterable[config_pb2.SlicingSpec],
+        reads_inputs: bool,
+        risk: RiskPlan | None = None,
+        tallies: Iterable[Tally] = (),
     ) -> ScorePlan:
         """Leaves the suites where workers can read them."""
         plan = ScorePlan(
@@ -97,6 +146,9 @@ class ScorePlan:
             edges=edges,
             blind_edges=blind_edges,
             slicing_specs=tuple(slicing_specs),
+            risk=risk,
+            tallies=tuple(tallies),
+            reads_inputs=reads_inputs,
         )
         write_bytes_whole(plan.on_fit_path, on_fit.to_bytes())
         write_bytes_whole(plan.on_judge_path, on_judge.to_bytes())
@@ -109,7 +161,7 @@ def score(
     table: TableDescription,
     scratch: str,
     new_pipeline: Callable[[], beam.Pipeline],
-) -> Evidence:
+) -> Scored:
     """Scores every row that is used, in one Beam job over buckets.
 
     JUDGE rows are counted, by attacks that never saw them, and by the blind baseline.
@@ -121,13 +173,7 @@ def score(
       table: The description of the signals table.
       scratch: A directory that workers and this machine share.
       new_pipeline: Makes a Beam pipeline on the caller's runner.
-
-    Returns:
-      The counts of the JUDGE rows; of the whole for every attack, and of every
-      slice that has a JUDGE row. The rows of the splits in every slice. Of the
-      controls the blind baseline's counts, where it ran.
     """
-    path = join(scratch, "counts.parquet")
     with new_pipeline() as pipeline:
         _ = (
             pipeline
@@ -135,9 +181,34 @@ def score(
             | "Score" >> beam.ParDo(_ScoreBucket(plan))
             | "Sum" >> beam.CombinePerKey(_sum)
             | "One" >> beam.combiners.ToList()
-            | "Write" >> beam.Map(lambda counted: write_counts(dict(counted), path))
+            | "Write" >> beam.Map(lambda totals: _write_totals(plan, dict(totals), scratch))
         )
-    return _evidence(plan, read_counts(path))
+    return Scored(
+        evidence=_evidence(plan, read_counts(_counts_path(scratch))),
+        tallies={
+            tally.name: tally.from_bytes(read_bytes(_tally_path(scratch, tally)))
+            for tally in plan.tallies
+        },
+    )
+
+
+def _write_totals(plan: ScorePlan, totals: _Totals, scratch: str) -> None:
+    parts: dict[str, dict[Hashable, Addable]] = {}
+    for (name, key), total in totals.items():
+        parts.setdefault(name, {})[key] = total
+    counts = cast("_Counts", parts.get(_COUNTS, {}))
+    write_counts(counts, _counts_path(scratch))
+    for tally in plan.tallies:
+        content = tally.to_bytes(parts.get(tally.name, {}))
+        write_bytes_whole(_tally_path(scratch, tally), content)
+
+
+def _counts_path(scratch: str) -> str:
+    return join(scratch, "counts.parquet")
+
+
+def _tally_path(scratch: str, tally: Tally) -> str:
+    return join(scratch, f"tally_{tally.name}")
 
 
 def _evidence(plan: ScorePlan, counted: _Counts) -> Evidence:
@@ -163,8 +234,8 @@ def _no_counts(edges: ScoreEdges) -> ScoreCounts:
     return ScoreCounts(np.zeros(edges.bins, np.int64), np.zeros(edges.bins, np.int64))
 
 
-def _sum(counts: Iterable[ScoreCounts]) -> ScoreCounts:
-    total: ScoreCounts | None = None
+def _sum(counts: Iterable[Addable]) -> Addable:
+    total: Addable | None = None
     for part in counts:
         total = part if total is None else total + part
     if total is None:
@@ -192,43 +263,54 @@ class _ScoreBucket(beam.DoFn):
         path = self._plan.blind_path
         self._blind: FittedSuite = self._shared_blind.acquire(_SuiteLoader(path), tag=path)
 
-    def process(self, bucket: int) -> Iterator[tuple[tuple[str, SliceKey], ScoreCounts]]:
+    def process(self, bucket: int) -> Iterator[tuple[tuple[str, Hashable], Addable]]:
         plan = self._plan
         roles = bucket_roles(plan.table_dir, self._table, bucket, plan.seed)
         # Inputs can be wide: they are read where somebody looks at them.
-        columns = (*_COLUMNS, "inputs") if plan.blind_edges else _COLUMNS
-        totals: _Counts = {}
+        columns = (*_COLUMNS, "inputs") if plan.reads_inputs else _COLUMNS
+        totals: _Totals = {}
         start = 0
-        with RecordRiskFile.open(plan.record_risk_dir, bucket, list(plan.edges)) as risk:
+        with RecordRiskFile.open(plan.record_risk_dir, bucket, list(plan.edges)) as risk_file:
             for batch in read_bucket(plan.table_dir, self._table, bucket, columns):
                 batch_roles = roles[start : start + len(batch)]
                 start += len(batch)
                 slices = self._slices(batch)
-                _add(totals, _rows_of_splits(batch, slices))
-                for role, suite in self._suites.items():
+                _add(totals, _COUNTS, _rows_of_splits(batch, slices).items())
+                for role in self._suites:
                     chosen = batch_roles == role
-                    rows = batch.take(chosen)
-                    if not len(rows):
+                    if not chosen.any():
                         continue
-                    scores = suite.score(rows)
-                    risk.append(rows, role.name, scores)
+                    scored = self._score(batch.take(chosen), role)
+                    risk_file.append(scored)
+                    for tally in plan.tallies:
+                        _add(totals, tally.name, tally.count(scored).items())
                     if role == Role.JUDGE:
-                        _add(totals, self._count(rows, scores, slices.among(chosen)))
+                        _add(totals, _COUNTS, self._count(scored, slices.among(chosen)).items())
         yield from totals.items()
+
+    def _score(self, rows: Signals, role: Role) -> ScoredRows:
+        plan = self._plan
+        scores = self._suites[role].score(rows)
+        return ScoredRows(
+            signals=rows,
+            role=role,
+            scores=scores,
+            guesses={
+                name: bin_scores(scores[name], cut) >= cut.thresholds.member
+                for name, cut in plan.edges.items()
+            },
+            risk=None if plan.risk is None else plan.risk.of(scores, role),
+        )
 
     def _slices(self, batch: Signals) -> SliceRows:
         features = {name: _feature_values(column) for name, column in batch.slices.items()}
         return slice_rows(self._plan.slicing_specs, features)
 
-    def _count(
-        self,
-        rows: Signals,
-        scores: Mapping[str, NDArray[np.float64]],
-        slices: SliceRows,
-    ) -> _Counts:
+    def _count(self, scored: ScoredRows, slices: SliceRows) -> _Counts:
+        rows = scored.signals
         counts: _Counts = {}
         for attack, edges in self._plan.edges.items():
-            bins = bin_scores(scores[attack], edges)
+            bins = bin_scores(scored.scores[attack], edges)
             counts[attack, WHOLE] = count_bins(bins, rows.member, edges.bins)
             for key, of_slice in slice_counts(bins, rows.member, slices, edges.bins).items():
                 counts[attack, key] = of_slice
@@ -255,9 +337,10 @@ class _SuiteLoader:
         return FittedSuite.from_bytes(read_bytes(self._path))
 
 
-def _add(totals: _Counts, counts: _Counts) -> None:
-    for key, part in counts.items():
-        totals[key] = totals[key] + part if key in totals else part
+def _add(totals: _Totals, name: str, parts: Iterable[tuple[Hashable, Addable]]) -> None:
+    for key, part in parts:
+        place = (name, key)
+        totals[place] = totals[place] + part if place in totals else part
 
 
 def _feature_values(column: pa.Array) -> FeatureValues:

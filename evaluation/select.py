@@ -59,14 +59,14 @@ class SampleSpec:
       role: The rows that it is taken from.
       members: The most members.
       nonmembers: The most non-members.
-      has_inputs: Whether rows carry their inputs.
+      extra: What rows carry beside what every attack reads: "slices", "inputs".
     """
 
     name: str
     role: Role
     members: int
     nonmembers: int
-    has_inputs: bool = False
+    extra: tuple[str, ...] = ()
 
     def cap(self, *, is_member: bool) -> int:
         """The most rows of a side."""
@@ -96,19 +96,23 @@ class Selection:
 
     Attributes:
       records: How many rows are used for what; `fit` is what the sample holds.
-      fit: Rows that attacks are fitted on, sorted by id; without inputs.
+      fit: Rows that attacks are fitted on, sorted by id; with their slices, without
+        inputs.
       judge_sample: As many JUDGE rows at most, sorted by id; attacks fitted on
         them score the FIT rows for per-record risk, and serve nothing else.
       fit_inputs: Of `fit` at most 20,000 rows a side, sorted by id, with their
         inputs where the table has any; fewer where inputs are wide.
+      judge_inputs: The same of JUDGE, where an attack sees inputs; else no rows.
       control_nonmembers: JUDGE non-members for the controls, at most 13,334,
-        sorted by id; without inputs.
+        sorted by id; with their inputs where an attack sees them, and then fewer
+        where inputs are wide.
     """
 
     records: results_pb2.Records
     fit: Signals
     judge_sample: Signals
     fit_inputs: Signals
+    judge_inputs: Signals
     control_nonmembers: Signals
 
 
@@ -132,6 +136,8 @@ def select(
     seed: int,
     fit_rows_per_side: int,
     new_pipeline: Callable[[], beam.Pipeline],
+    *,
+    attacks_see_inputs: bool = False,
 ) -> Selection:
     """Assigns every row its role and draws the samples, in one Beam job over buckets.
 
@@ -142,6 +148,7 @@ def select(
       seed: Reaches FIT, JUDGE and the samples.
       fit_rows_per_side: Rows a side in each sample, at most.
       new_pipeline: Makes a Beam pipeline on the caller's runner.
+      attacks_see_inputs: Whether an attack looks at inputs.
 
     Raises:
       RuntimeError: If the buckets offered fewer rows than the sample should have.
@@ -150,7 +157,9 @@ def select(
         table_dir=table_dir,
         sample_dir=join(scratch, "samples"),
         seed=seed,
-        samples={spec.name: spec for spec in _samples(table, fit_rows_per_side)},
+        samples={
+            spec.name: spec for spec in _samples(table, fit_rows_per_side, attacks_see_inputs)
+        },
     )
     with new_pipeline() as pipeline:
         _ = (
@@ -161,13 +170,22 @@ def select(
     return _selection(plan, table)
 
 
-def _samples(table: TableDescription, fit_rows: int) -> tuple[SampleSpec, ...]:
+def _samples(
+    table: TableDescription, fit_rows: int, attacks_see_inputs: bool
+) -> tuple[SampleSpec, ...]:
     with_inputs = min(fit_rows, _rows_with_inputs(table))
+    judge_inputs, control_rows = 0, _CONTROL_NONMEMBERS
+    control_extra: tuple[str, ...] = ()
+    if attacks_see_inputs:
+        judge_inputs = with_inputs
+        control_rows = min(control_rows, _rows_with_inputs(table))
+        control_extra = ("inputs",)
     return (
-        SampleSpec("fit", Role.FIT, fit_rows, fit_rows),
+        SampleSpec("fit", Role.FIT, fit_rows, fit_rows, ("slices",)),
         SampleSpec("judge", Role.JUDGE, fit_rows, fit_rows),
-        SampleSpec("fit_inputs", Role.FIT, with_inputs, with_inputs, has_inputs=True),
-        SampleSpec("control", Role.JUDGE, 0, _CONTROL_NONMEMBERS),
+        SampleSpec("fit_inputs", Role.FIT, with_inputs, with_inputs, ("inputs",)),
+        SampleSpec("judge_inputs", Role.JUDGE, judge_inputs, judge_inputs, ("inputs",)),
+        SampleSpec("control", Role.JUDGE, 0, control_rows, control_extra),
     )
 
 
@@ -202,8 +220,8 @@ class _SelectRows(beam.DoFn):
         if not len(roles):
             return
         order = _sample_order(keys.ids, plan.seed)
-        for group in (False, True):
-            specs = [spec for spec in plan.samples.values() if spec.has_inputs == group]
+        for extra in sorted({spec.extra for spec in plan.samples.values()}):
+            specs = [spec for spec in plan.samples.values() if spec.extra == extra]
             self._draw(bucket, specs, _offers(specs, order, roles, keys.member, table.buckets))
 
     def _draw(
@@ -244,7 +262,7 @@ def _offers(
 
 
 def _columns(spec: SampleSpec) -> tuple[str, ...]:
-    return (*_SAMPLE_COLUMNS, "inputs") if spec.has_inputs else _SAMPLE_COLUMNS
+    return (*_SAMPLE_COLUMNS, *spec.extra)
 
 
 def _tally(keys: BucketKeys, roles: NDArray[np.int8], *, check_duplicates: bool) -> dict[str, int]:
@@ -273,8 +291,13 @@ def _sample_path(sample_dir: str, bucket: int, spec: SampleSpec) -> str:
 
 
 def _sample_layout(table: TableDescription, spec: SampleSpec) -> TableLayout:
-    layout = dataclasses.replace(table, slice_features=(), has_units=False, has_weight=False)
-    return layout if spec.has_inputs else dataclasses.replace(layout, input_features=())
+    return dataclasses.replace(
+        table,
+        has_units=False,
+        has_weight=False,
+        slice_features=table.slice_features if "slices" in spec.extra else (),
+        input_features=table.input_features if "inputs" in spec.extra else (),
+    )
 
 
 def _to_bytes(signals: Signals, layout: TableLayout) -> bytes:
@@ -309,6 +332,7 @@ def _selection(plan: SelectionPlan, table: TableDescription) -> Selection:
         fit=fit,
         judge_sample=_sample(plan, table, tally, as_many),
         fit_inputs=_sample(plan, table, tally, samples["fit_inputs"]),
+        judge_inputs=_sample(plan, table, tally, samples["judge_inputs"]),
         control_nonmembers=_sample(plan, table, tally, samples["control"]),
     )
 

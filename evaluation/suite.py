@@ -74,9 +74,26 @@ def runnable_attacks(
     return able, {name: reason for name, reason in reasons.items() if reason is not None}
 
 
-def fit_suite(attacks: Sequence[Attack], signals: Signals, seed: int) -> FittedSuite:
-    """Fits every attack on the same rows, which are sorted by id."""
-    return FittedSuite({attack.name: attack.fit(signals, seed) for attack in attacks})
+@dataclasses.dataclass(frozen=True)
+class KnownRows:
+    """Rows that attacks are fitted on, sorted by id.
+
+    Attributes:
+      rows: Without inputs.
+      with_inputs: A part of them, for attacks that look at inputs.
+    """
+
+    rows: Signals
+    with_inputs: Signals
+
+    def seen_by(self, attack: Attack) -> Signals:
+        """Those that an attack is fitted on."""
+        return self.with_inputs if "inputs" in attack.needs else self.rows
+
+
+def fit_suite(attacks: Sequence[Attack], known: KnownRows, seed: int) -> FittedSuite:
+    """Fits every attack on the known rows."""
+    return FittedSuite({attack.name: attack.fit(known.seen_by(attack), seed) for attack in attacks})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,14 +103,17 @@ class ChosenOnFit:
     Attributes:
       edges: Bin edges and threshold, by attack.
       best_attack: The attack with the largest AUC; "" where there is none.
+      best_scores: Its scores of the FIT rows that it was fitted on, each by a fit that
+        did not see the row, [n] float64; none where there is no attack.
     """
 
     edges: Mapping[str, ScoreEdges]
     best_attack: str
+    best_scores: NDArray[np.float64]
 
 
 def choose_on_fit(
-    attacks: Sequence[Attack], suite: FittedSuite, signals: Signals, seed: int
+    attacks: Sequence[Attack], suite: FittedSuite, known: KnownRows, seed: int
 ) -> ChosenOnFit:
     """Chooses edges, thresholds and the best attack on FIT rows.
 
@@ -103,11 +123,20 @@ def choose_on_fit(
     """
     edges: dict[str, ScoreEdges] = {}
     counts: dict[str, ScoreCounts] = {}
+    scores: dict[str, NDArray[np.float64]] = {}
     for attack in attacks:
-        if attack.is_trained:
-            scores = out_of_fold_scores(attack, signals, seed)
-        else:
-            scores = suite.attacks[attack.name].score(signals)
-        edges[attack.name] = choose_edges(scores, signals.member)
-        counts[attack.name] = count_scores(scores, signals.member, edges[attack.name])
-    return ChosenOnFit(edges, select_best_attack(counts) if counts else "")
+        signals = known.seen_by(attack)
+        scores[attack.name] = unseen_scores(attack, suite, signals, seed)
+        edges[attack.name] = choose_edges(scores[attack.name], signals.member)
+        counts[attack.name] = count_scores(scores[attack.name], signals.member, edges[attack.name])
+    best = select_best_attack(counts) if counts else ""
+    return ChosenOnFit(edges, best, scores.get(best, np.empty(0)))
+
+
+def unseen_scores(
+    attack: Attack, suite: FittedSuite, signals: Signals, seed: int
+) -> NDArray[np.float64]:
+    """[n] scores of rows that the suite was fitted on, each by a fit that did not see it."""
+    if attack.is_trained:
+        return out_of_fold_scores(attack, signals, seed)
+    return suite.attacks[attack.name].score(signals)

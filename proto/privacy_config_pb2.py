@@ -15,7 +15,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&tfx_privacy/proto/privacy_config.proto\x12\x0btfx_privacy\"\xe3\x03\n\rPrivacyConfig\x12*\n\nmodel_spec\x18\x01 \x01(\x0b\x32\x16.tfx_privacy.ModelSpec\x12&\n\x06splits\x18\x02 \x01(\x0b\x32\x16.tfx_privacy.SplitSpec\x12+\n\x08identity\x18\x03 \x01(\x0b\x32\x19.tfx_privacy.IdentitySpec\x12/\n\rslicing_specs\x18\x04 \x03(\x0b\x32\x18.tfx_privacy.SlicingSpec\x12\x0f\n\x07\x61ttacks\x18\x05 \x03(\t\x12(\n\x07metrics\x18\x06 \x03(\x0b\x32\x17.tfx_privacy.MetricSpec\x12.\n\x0csample_sizes\x18\x07 \x01(\x0b\x32\x18.tfx_privacy.SampleSizes\x12\x0c\n\x04seed\x18\x08 \x01(\x04\x12\x17\n\nconfidence\x18\t \x01(\x01H\x00\x88\x01\x01\x12\x19\n\x0ckeep_signals\x18\n \x01(\x08H\x01\x88\x01\x01\x12&\n\x06inputs\x18\x0b \x01(\x0b\x32\x16.tfx_privacy.InputSpec\x12+\n\rskip_controls\x18\x0c \x03(\x0e\x32\x14.tfx_privacy.ControlB\r\n\x0b_confidenceB\x0f\n\r_keep_signals\"\xf6\x01\n\tModelSpec\x12\x16\n\x0esignature_name\x18\x01 \x01(\t\x12\x13\n\x0boutput_name\x18\x02 \x01(\t\x12\x11\n\tlabel_key\x18\x03 \x01(\t\x12\x18\n\x10label_vocabulary\x18\x04 \x03(\t\x12,\n\x0boutput_kind\x18\x05 \x01(\x0e\x32\x17.tfx_privacy.OutputKind\x12\x1f\n\x04task\x18\x06 \x01(\x0e\x32\x11.tfx_privacy.Task\x12\x1a\n\x12\x65xample_weight_key\x18\x07 \x01(\t\x12$\n\x1cpreprocessing_function_names\x18\x08 \x03(\t\"0\n\tSplitSpec\x12\x0f\n\x07members\x18\x01 \x03(\t\x12\x12\n\nnonmembers\x18\x02 \x03(\t\"9\n\x0cIdentitySpec\x12\x13\n\x0bkey_feature\x18\x01 \x01(\t\x12\x14\n\x0cunit_feature\x18\x02 \x01(\t\"@\n\tInputSpec\x12\x14\n\x0c\x66\x65\x61ture_keys\x18\x01 \x03(\t\x12\x1d\n\x15\x65xcluded_feature_keys\x18\x02 \x03(\t\"\x9e\x01\n\x0bSlicingSpec\x12\x14\n\x0c\x66\x65\x61ture_keys\x18\x01 \x03(\t\x12\x43\n\x0e\x66\x65\x61ture_values\x18\x02 \x03(\x0b\x32+.tfx_privacy.SlicingSpec.FeatureValuesEntry\x1a\x34\n\x12\x46\x65\x61tureValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"p\n\nMetricSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x03\x66pr\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05prior\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x12\n\x05\x64\x65lta\x18\x04 \x01(\x01H\x02\x88\x01\x01\x42\x06\n\x04_fprB\x08\n\x06_priorB\x08\n\x06_delta\"<\n\x0bSampleSizes\x12\x19\n\x11\x66it_rows_per_side\x18\x01 \x01(\x03\x12\x12\n\nbatch_size\x18\x02 \x01(\x05*r\n\x07\x43ontrol\x12\x17\n\x13\x43ONTROL_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x42LIND_BASELINE\x10\x01\x12\x14\n\x10NEGATIVE_CONTROL\x10\x02\x12\x14\n\x10POSITIVE_CONTROL\x10\x03\x12\x0e\n\nDUPLICATES\x10\x04*X\n\x04Task\x12\x14\n\x10TASK_UNSPECIFIED\x10\x00\x12\n\n\x06\x42INARY\x10\x01\x12\x0e\n\nMULTICLASS\x10\x02\x12\x0e\n\nMULTILABEL\x10\x03\x12\x0e\n\nREGRESSION\x10\x04*^\n\nOutputKind\x12\x1b\n\x17OUTPUT_KIND_UNSPECIFIED\x10\x00\x12\n\n\x06LOGITS\x10\x01\x12\x11\n\rPROBABILITIES\x10\x02\x12\x14\n\x10REGRESSION_VALUE\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&tfx_privacy/proto/privacy_config.proto\x12\x0btfx_privacy\"\xb5\x04\n\rPrivacyConfig\x12*\n\nmodel_spec\x18\x01 \x01(\x0b\x32\x16.tfx_privacy.ModelSpec\x12&\n\x06splits\x18\x02 \x01(\x0b\x32\x16.tfx_privacy.SplitSpec\x12+\n\x08identity\x18\x03 \x01(\x0b\x32\x19.tfx_privacy.IdentitySpec\x12/\n\rslicing_specs\x18\x04 \x03(\x0b\x32\x18.tfx_privacy.SlicingSpec\x12\x0f\n\x07\x61ttacks\x18\x05 \x03(\t\x12(\n\x07metrics\x18\x06 \x03(\x0b\x32\x17.tfx_privacy.MetricSpec\x12.\n\x0csample_sizes\x18\x07 \x01(\x0b\x32\x18.tfx_privacy.SampleSizes\x12\x0c\n\x04seed\x18\x08 \x01(\x04\x12\x17\n\nconfidence\x18\t \x01(\x01H\x00\x88\x01\x01\x12\x19\n\x0ckeep_signals\x18\n \x01(\x08H\x01\x88\x01\x01\x12&\n\x06inputs\x18\x0b \x01(\x0b\x32\x16.tfx_privacy.InputSpec\x12+\n\rskip_controls\x18\x0c \x03(\x0e\x32\x14.tfx_privacy.Control\x12(\n\tattackers\x18\r \x03(\x0b\x32\x15.tfx_privacy.Attacker\x12\x17\n\nrisk_prior\x18\x0e \x01(\x01H\x02\x88\x01\x01\x42\r\n\x0b_confidenceB\x0f\n\r_keep_signalsB\r\n\x0b_risk_prior\"h\n\x08\x41ttacker\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1a\n\rmembers_known\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07signals\x18\x03 \x03(\t\x12\x0f\n\x07\x61ttacks\x18\x04 \x03(\tB\x10\n\x0e_members_known\"\xf6\x01\n\tModelSpec\x12\x16\n\x0esignature_name\x18\x01 \x01(\t\x12\x13\n\x0boutput_name\x18\x02 \x01(\t\x12\x11\n\tlabel_key\x18\x03 \x01(\t\x12\x18\n\x10label_vocabulary\x18\x04 \x03(\t\x12,\n\x0boutput_kind\x18\x05 \x01(\x0e\x32\x17.tfx_privacy.OutputKind\x12\x1f\n\x04task\x18\x06 \x01(\x0e\x32\x11.tfx_privacy.Task\x12\x1a\n\x12\x65xample_weight_key\x18\x07 \x01(\t\x12$\n\x1cpreprocessing_function_names\x18\x08 \x03(\t\"0\n\tSplitSpec\x12\x0f\n\x07members\x18\x01 \x03(\t\x12\x12\n\nnonmembers\x18\x02 \x03(\t\"9\n\x0cIdentitySpec\x12\x13\n\x0bkey_feature\x18\x01 \x01(\t\x12\x14\n\x0cunit_feature\x18\x02 \x01(\t\"@\n\tInputSpec\x12\x14\n\x0c\x66\x65\x61ture_keys\x18\x01 \x03(\t\x12\x1d\n\x15\x65xcluded_feature_keys\x18\x02 \x03(\t\"\xc9\x01\n\x0bSlicingSpec\x12\x14\n\x0c\x66\x65\x61ture_keys\x18\x01 \x03(\t\x12\x43\n\x0e\x66\x65\x61ture_values\x18\x02 \x03(\x0b\x32+.tfx_privacy.SlicingSpec.FeatureValuesEntry\x12)\n\x07signals\x18\x03 \x03(\x0e\x32\x18.tfx_privacy.SignalSlice\x1a\x34\n\x12\x46\x65\x61tureValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"p\n\nMetricSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x03\x66pr\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05prior\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x12\n\x05\x64\x65lta\x18\x04 \x01(\x01H\x02\x88\x01\x01\x42\x06\n\x04_fprB\x08\n\x06_priorB\x08\n\x06_delta\"P\n\x0bSampleSizes\x12\x19\n\x11\x66it_rows_per_side\x18\x01 \x01(\x03\x12\x12\n\nbatch_size\x18\x02 \x01(\x05\x12\x12\n\nmax_slices\x18\x03 \x01(\x05*r\n\x07\x43ontrol\x12\x17\n\x13\x43ONTROL_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x42LIND_BASELINE\x10\x01\x12\x14\n\x10NEGATIVE_CONTROL\x10\x02\x12\x14\n\x10POSITIVE_CONTROL\x10\x03\x12\x0e\n\nDUPLICATES\x10\x04*X\n\x04Task\x12\x14\n\x10TASK_UNSPECIFIED\x10\x00\x12\n\n\x06\x42INARY\x10\x01\x12\x0e\n\nMULTICLASS\x10\x02\x12\x0e\n\nMULTILABEL\x10\x03\x12\x0e\n\nREGRESSION\x10\x04*^\n\nOutputKind\x12\x1b\n\x17OUTPUT_KIND_UNSPECIFIED\x10\x00\x12\n\n\x06LOGITS\x10\x01\x12\x11\n\rPROBABILITIES\x10\x02\x12\x14\n\x10REGRESSION_VALUE\x10\x03*X\n\x0bSignalSlice\x12\x1c\n\x18SIGNAL_SLICE_UNSPECIFIED\x10\x00\x12\t\n\x05\x43LASS\x10\x01\x12\x0f\n\x0bLOSS_DECILE\x10\x02\x12\x0f\n\x0b\x43ORRECTNESS\x10\x03\x62\x06proto3')
 
 _CONTROL = DESCRIPTOR.enum_types_by_name['Control']
 Control = enum_type_wrapper.EnumTypeWrapper(_CONTROL)
@@ -23,6 +23,8 @@ _TASK = DESCRIPTOR.enum_types_by_name['Task']
 Task = enum_type_wrapper.EnumTypeWrapper(_TASK)
 _OUTPUTKIND = DESCRIPTOR.enum_types_by_name['OutputKind']
 OutputKind = enum_type_wrapper.EnumTypeWrapper(_OUTPUTKIND)
+_SIGNALSLICE = DESCRIPTOR.enum_types_by_name['SignalSlice']
+SignalSlice = enum_type_wrapper.EnumTypeWrapper(_SIGNALSLICE)
 CONTROL_UNSPECIFIED = 0
 BLIND_BASELINE = 1
 NEGATIVE_CONTROL = 2
@@ -37,9 +39,14 @@ OUTPUT_KIND_UNSPECIFIED = 0
 LOGITS = 1
 PROBABILITIES = 2
 REGRESSION_VALUE = 3
+SIGNAL_SLICE_UNSPECIFIED = 0
+CLASS = 1
+LOSS_DECILE = 2
+CORRECTNESS = 3
 
 
 _PRIVACYCONFIG = DESCRIPTOR.message_types_by_name['PrivacyConfig']
+_ATTACKER = DESCRIPTOR.message_types_by_name['Attacker']
 _MODELSPEC = DESCRIPTOR.message_types_by_name['ModelSpec']
 _SPLITSPEC = DESCRIPTOR.message_types_by_name['SplitSpec']
 _IDENTITYSPEC = DESCRIPTOR.message_types_by_name['IdentitySpec']
@@ -54,6 +61,13 @@ PrivacyConfig = _reflection.GeneratedProtocolMessageType('PrivacyConfig', (_mess
   # @@protoc_insertion_point(class_scope:tfx_privacy.PrivacyConfig)
   })
 _sym_db.RegisterMessage(PrivacyConfig)
+
+Attacker = _reflection.GeneratedProtocolMessageType('Attacker', (_message.Message,), {
+  'DESCRIPTOR' : _ATTACKER,
+  '__module__' : 'tfx_privacy.proto.privacy_config_pb2'
+  # @@protoc_insertion_point(class_scope:tfx_privacy.Attacker)
+  })
+_sym_db.RegisterMessage(Attacker)
 
 ModelSpec = _reflection.GeneratedProtocolMessageType('ModelSpec', (_message.Message,), {
   'DESCRIPTOR' : _MODELSPEC,
@@ -117,28 +131,32 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
   _SLICINGSPEC_FEATUREVALUESENTRY._options = None
   _SLICINGSPEC_FEATUREVALUESENTRY._serialized_options = b'8\001'
-  _CONTROL._serialized_start=1302
-  _CONTROL._serialized_end=1416
-  _TASK._serialized_start=1418
-  _TASK._serialized_end=1506
-  _OUTPUTKIND._serialized_start=1508
-  _OUTPUTKIND._serialized_end=1602
+  _CONTROL._serialized_start=1553
+  _CONTROL._serialized_end=1667
+  _TASK._serialized_start=1669
+  _TASK._serialized_end=1757
+  _OUTPUTKIND._serialized_start=1759
+  _OUTPUTKIND._serialized_end=1853
+  _SIGNALSLICE._serialized_start=1855
+  _SIGNALSLICE._serialized_end=1943
   _PRIVACYCONFIG._serialized_start=56
-  _PRIVACYCONFIG._serialized_end=539
-  _MODELSPEC._serialized_start=542
-  _MODELSPEC._serialized_end=788
-  _SPLITSPEC._serialized_start=790
-  _SPLITSPEC._serialized_end=838
-  _IDENTITYSPEC._serialized_start=840
-  _IDENTITYSPEC._serialized_end=897
-  _INPUTSPEC._serialized_start=899
-  _INPUTSPEC._serialized_end=963
-  _SLICINGSPEC._serialized_start=966
-  _SLICINGSPEC._serialized_end=1124
-  _SLICINGSPEC_FEATUREVALUESENTRY._serialized_start=1072
-  _SLICINGSPEC_FEATUREVALUESENTRY._serialized_end=1124
-  _METRICSPEC._serialized_start=1126
-  _METRICSPEC._serialized_end=1238
-  _SAMPLESIZES._serialized_start=1240
-  _SAMPLESIZES._serialized_end=1300
+  _PRIVACYCONFIG._serialized_end=621
+  _ATTACKER._serialized_start=623
+  _ATTACKER._serialized_end=727
+  _MODELSPEC._serialized_start=730
+  _MODELSPEC._serialized_end=976
+  _SPLITSPEC._serialized_start=978
+  _SPLITSPEC._serialized_end=1026
+  _IDENTITYSPEC._serialized_start=1028
+  _IDENTITYSPEC._serialized_end=1085
+  _INPUTSPEC._serialized_start=1087
+  _INPUTSPEC._serialized_end=1151
+  _SLICINGSPEC._serialized_start=1154
+  _SLICINGSPEC._serialized_end=1355
+  _SLICINGSPEC_FEATUREVALUESENTRY._serialized_start=1303
+  _SLICINGSPEC_FEATUREVALUESENTRY._serialized_end=1355
+  _METRICSPEC._serialized_start=1357
+  _METRICSPEC._serialized_end=1469
+  _SAMPLESIZES._serialized_start=1471
+  _SAMPLESIZES._serialized_end=1551
 # @@protoc_insertion_point(module_scope)

@@ -133,6 +133,44 @@ REGRESSION_VALUE: OutputKind.ValueType  # 3
 """The predicted number itself."""
 global___OutputKind = OutputKind
 
+class _SignalSlice:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _SignalSliceEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_SignalSlice.ValueType], builtins.type):  # noqa: F821
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    SIGNAL_SLICE_UNSPECIFIED: _SignalSlice.ValueType  # 0
+    CLASS: _SignalSlice.ValueType  # 1
+    """The true class, as the label key among `feature_keys`; for a multi-label model
+    each label that is true. Feature "label".
+    """
+    LOSS_DECILE: _SignalSlice.ValueType  # 2
+    """Tenths by loss, "1" the smallest, at deciles of the FIT rows of both sides, each
+    side with the same weight. Feature "loss decile".
+    """
+    CORRECTNESS: _SignalSlice.ValueType  # 3
+    """Whether the model's answer is the label: "right" or "wrong". Feature
+    "prediction".
+    """
+
+class SignalSlice(_SignalSlice, metaclass=_SignalSliceEnumTypeWrapper):
+    """Slices by label and by what the model answered."""
+
+SIGNAL_SLICE_UNSPECIFIED: SignalSlice.ValueType  # 0
+CLASS: SignalSlice.ValueType  # 1
+"""The true class, as the label key among `feature_keys`; for a multi-label model
+each label that is true. Feature "label".
+"""
+LOSS_DECILE: SignalSlice.ValueType  # 2
+"""Tenths by loss, "1" the smallest, at deciles of the FIT rows of both sides, each
+side with the same weight. Feature "loss decile".
+"""
+CORRECTNESS: SignalSlice.ValueType  # 3
+"""Whether the model's answer is the label: "right" or "wrong". Feature
+"prediction".
+"""
+global___SignalSlice = SignalSlice
+
 class PrivacyConfig(google.protobuf.message.Message):
     """The configuration of one measurement."""
 
@@ -150,6 +188,8 @@ class PrivacyConfig(google.protobuf.message.Message):
     KEEP_SIGNALS_FIELD_NUMBER: builtins.int
     INPUTS_FIELD_NUMBER: builtins.int
     SKIP_CONTROLS_FIELD_NUMBER: builtins.int
+    ATTACKERS_FIELD_NUMBER: builtins.int
+    RISK_PRIOR_FIELD_NUMBER: builtins.int
     @property
     def model_spec(self) -> global___ModelSpec:
         """How the target model is called and how its output is read."""
@@ -195,6 +235,16 @@ class PrivacyConfig(google.protobuf.message.Message):
     @property
     def skip_controls(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[global___Control.ValueType]:
         """Controls that are not to run. Default: every control runs."""
+    @property
+    def attackers(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Attacker]:
+        """Attackers that know less than the one that every measurement has, who is told of
+        every FIT row which side it is on and sees all signals. Theirs are further
+        attacks, "network@weak" for instance, and every threshold holds for them too.
+        """
+    risk_prior: builtins.float
+    """The share of members among the records that a record's risk is stated for, in
+    (0, 1). Default 0.5.
+    """
     def __init__(
         self,
         *,
@@ -210,15 +260,54 @@ class PrivacyConfig(google.protobuf.message.Message):
         keep_signals: builtins.bool | None = ...,
         inputs: global___InputSpec | None = ...,
         skip_controls: collections.abc.Iterable[global___Control.ValueType] | None = ...,
+        attackers: collections.abc.Iterable[global___Attacker] | None = ...,
+        risk_prior: builtins.float | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing_extensions.Literal["_confidence", b"_confidence", "_keep_signals", b"_keep_signals", "confidence", b"confidence", "identity", b"identity", "inputs", b"inputs", "keep_signals", b"keep_signals", "model_spec", b"model_spec", "sample_sizes", b"sample_sizes", "splits", b"splits"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing_extensions.Literal["_confidence", b"_confidence", "_keep_signals", b"_keep_signals", "attacks", b"attacks", "confidence", b"confidence", "identity", b"identity", "inputs", b"inputs", "keep_signals", b"keep_signals", "metrics", b"metrics", "model_spec", b"model_spec", "sample_sizes", b"sample_sizes", "seed", b"seed", "skip_controls", b"skip_controls", "slicing_specs", b"slicing_specs", "splits", b"splits"]) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["_confidence", b"_confidence", "_keep_signals", b"_keep_signals", "_risk_prior", b"_risk_prior", "confidence", b"confidence", "identity", b"identity", "inputs", b"inputs", "keep_signals", b"keep_signals", "model_spec", b"model_spec", "risk_prior", b"risk_prior", "sample_sizes", b"sample_sizes", "splits", b"splits"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["_confidence", b"_confidence", "_keep_signals", b"_keep_signals", "_risk_prior", b"_risk_prior", "attackers", b"attackers", "attacks", b"attacks", "confidence", b"confidence", "identity", b"identity", "inputs", b"inputs", "keep_signals", b"keep_signals", "metrics", b"metrics", "model_spec", b"model_spec", "risk_prior", b"risk_prior", "sample_sizes", b"sample_sizes", "seed", b"seed", "skip_controls", b"skip_controls", "slicing_specs", b"slicing_specs", "splits", b"splits"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing_extensions.Literal["_confidence", b"_confidence"]) -> typing_extensions.Literal["confidence"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing_extensions.Literal["_keep_signals", b"_keep_signals"]) -> typing_extensions.Literal["keep_signals"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing_extensions.Literal["_risk_prior", b"_risk_prior"]) -> typing_extensions.Literal["risk_prior"] | None: ...
 
 global___PrivacyConfig = PrivacyConfig
+
+class Attacker(google.protobuf.message.Message):
+    """What an attacker knows."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    MEMBERS_KNOWN_FIELD_NUMBER: builtins.int
+    SIGNALS_FIELD_NUMBER: builtins.int
+    ATTACKS_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Its name in results. Letters, digits, "-" and "_"; each attacker's own."""
+    members_known: builtins.float
+    """The share of the FIT members that it knows to be members, in (0, 1]. Default 1."""
+    @property
+    def signals(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """What it sees of each record: of "logits", "loss", "label", "entropy" and "inputs".
+        Empty: everything.
+        """
+    @property
+    def attacks(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Its attacks, or sets of attacks. Empty: the attacks of the configuration."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        members_known: builtins.float | None = ...,
+        signals: collections.abc.Iterable[builtins.str] | None = ...,
+        attacks: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["_members_known", b"_members_known", "members_known", b"members_known"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["_members_known", b"_members_known", "attacks", b"attacks", "members_known", b"members_known", "name", b"name", "signals", b"signals"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing_extensions.Literal["_members_known", b"_members_known"]) -> typing_extensions.Literal["members_known"] | None: ...
+
+global___Attacker = Attacker
 
 class ModelSpec(google.protobuf.message.Message):
     """How the target model is called and how its output is read; the fields that
@@ -384,19 +473,24 @@ class SlicingSpec(google.protobuf.message.Message):
 
     FEATURE_KEYS_FIELD_NUMBER: builtins.int
     FEATURE_VALUES_FIELD_NUMBER: builtins.int
+    SIGNALS_FIELD_NUMBER: builtins.int
     @property
     def feature_keys(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Features to cross. The label key stands for the class."""
     @property
     def feature_values(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """Features held at one value, crossed with `feature_keys`."""
+    @property
+    def signals(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[global___SignalSlice.ValueType]:
+        """What the model's answers divide records into, crossed with `feature_keys`."""
     def __init__(
         self,
         *,
         feature_keys: collections.abc.Iterable[builtins.str] | None = ...,
         feature_values: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        signals: collections.abc.Iterable[global___SignalSlice.ValueType] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing_extensions.Literal["feature_keys", b"feature_keys", "feature_values", b"feature_values"]) -> None: ...
+    def ClearField(self, field_name: typing_extensions.Literal["feature_keys", b"feature_keys", "feature_values", b"feature_values", "signals", b"signals"]) -> None: ...
 
 global___SlicingSpec = SlicingSpec
 
@@ -447,6 +541,7 @@ class SampleSizes(google.protobuf.message.Message):
 
     FIT_ROWS_PER_SIDE_FIELD_NUMBER: builtins.int
     BATCH_SIZE_FIELD_NUMBER: builtins.int
+    MAX_SLICES_FIELD_NUMBER: builtins.int
     fit_rows_per_side: builtins.int
     """Rows a side (members, non-members) that attacks are fitted on, at most.
     Chosen by a hash of the id. Default 100,000.
@@ -455,12 +550,17 @@ class SampleSizes(google.protobuf.message.Message):
     """Rows the model is run on at once; a last, smaller batch is padded to this
     size. Default 512.
     """
+    max_slices: builtins.int
+    """Slices that are measured, at most: those with the most FIT rows. The rest are
+    counted and left out. Default 1,000.
+    """
     def __init__(
         self,
         *,
         fit_rows_per_side: builtins.int = ...,
         batch_size: builtins.int = ...,
+        max_slices: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing_extensions.Literal["batch_size", b"batch_size", "fit_rows_per_side", b"fit_rows_per_side"]) -> None: ...
+    def ClearField(self, field_name: typing_extensions.Literal["batch_size", b"batch_size", "fit_rows_per_side", b"fit_rows_per_side", "max_slices", b"max_slices"]) -> None: ...
 
 global___SampleSizes = SampleSizes

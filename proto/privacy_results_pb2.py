@@ -15,17 +15,29 @@ _sym_db = _symbol_database.Default()
 from tfx_privacy.proto import privacy_config_pb2 as tfx__privacy_dot_proto_dot_privacy__config__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'tfx_privacy/proto/privacy_results.proto\x12\x0btfx_privacy\x1a&tfx_privacy/proto/privacy_config.proto\"\xfc\x03\n\x0ePrivacyResults\x12\x16\n\x0eschema_version\x18\x01 \x01(\x05\x12\x17\n\x0fpackage_version\x18\x02 \x01(\t\x12\x13\n\x0b\x63ode_digest\x18\x03 \x01(\t\x12\'\n\x05model\x18\x04 \x01(\x0b\x32\x18.tfx_privacy.TargetModel\x12*\n\x06\x63onfig\x18\x05 \x01(\x0b\x32\x1a.tfx_privacy.PrivacyConfig\x12%\n\x07records\x18\x06 \x01(\x0b\x32\x14.tfx_privacy.Records\x12*\n\x07\x61ttacks\x18\x07 \x03(\x0b\x32\x19.tfx_privacy.AttackResult\x12\x33\n\x0fskipped_attacks\x18\x08 \x03(\x0b\x32\x1a.tfx_privacy.SkippedAttack\x12\x13\n\x0b\x62\x65st_attack\x18\t \x01(\t\x12\x31\n\x0f\x62\x65st_of_attacks\x18\n \x03(\x0b\x32\x18.tfx_privacy.MetricValue\x12(\n\x06slices\x18\x0b \x03(\x0b\x32\x18.tfx_privacy.SliceResult\x12&\n\x06stages\x18\x0c \x03(\x0b\x32\x16.tfx_privacy.StageTime\x12-\n\x08\x63ontrols\x18\r \x01(\x0b\x32\x1b.tfx_privacy.ControlResults\"\xd5\x01\n\x0bTargetModel\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x16\n\x0esignature_name\x18\x02 \x01(\t\x12\x13\n\x0boutput_name\x18\x03 \x01(\t\x12\x1f\n\x04task\x18\x04 \x01(\x0e\x32\x11.tfx_privacy.Task\x12,\n\x0boutput_kind\x18\x05 \x01(\x0e\x32\x17.tfx_privacy.OutputKind\x12\x14\n\x0coutput_width\x18\x06 \x01(\x05\x12\x15\n\rlogits_source\x18\x07 \x01(\t\x12\x10\n\x08identity\x18\x08 \x01(\t\"1\n\nSideCounts\x12\x0f\n\x07members\x18\x01 \x01(\x03\x12\x12\n\nnonmembers\x18\x02 \x01(\x03\"\xd6\x02\n\x07Records\x12%\n\x04read\x18\x01 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12*\n\tduplicate\x18\x02 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12*\n\tsame_unit\x18\x03 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12$\n\x03\x66it\x18\x04 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12\x32\n\x11\x66it_beyond_sample\x18\x05 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12&\n\x05judge\x18\x06 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12\x1a\n\x12\x64uplicates_checked\x18\x07 \x01(\x08\x12.\n\ron_both_sides\x18\x08 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\"x\n\rMeasuredValue\x12\x10\n\x08\x65stimate\x18\x01 \x01(\x01\x12\r\n\x05lower\x18\x02 \x01(\x01\x12\r\n\x05upper\x18\x03 \x01(\x01\x12\x12\n\nconfidence\x18\x04 \x01(\x01\x12\x0f\n\x07members\x18\x05 \x01(\x03\x12\x12\n\nnonmembers\x18\x06 \x01(\x03\"\xc7\x01\n\x0bMetricValue\x12\'\n\x06metric\x18\x01 \x01(\x0b\x32\x17.tfx_privacy.MetricSpec\x12)\n\x05value\x18\x02 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\x12\x1a\n\rmax_in_sample\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x1f\n\x12largest_attainable\x18\x04 \x01(\x01H\x01\x88\x01\x01\x42\x10\n\x0e_max_in_sampleB\x15\n\x13_largest_attainable\"n\n\x0c\x41ttackResult\x12\x0c\n\x04name\x18\x01 \x01(\t\x12)\n\x07metrics\x18\x02 \x03(\x0b\x32\x18.tfx_privacy.MetricValue\x12\x11\n\tthreshold\x18\x03 \x01(\x01\x12\x12\n\nresolution\x18\x04 \x01(\x01\"-\n\rSkippedAttack\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"*\n\x08SliceKey\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\xac\x01\n\x0bSliceResult\x12\"\n\x03key\x18\x01 \x03(\x0b\x32\x15.tfx_privacy.SliceKey\x12&\n\x05judge\x18\x02 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12*\n\x07\x61ttacks\x18\x03 \x03(\x0b\x32\x19.tfx_privacy.AttackResult\x12%\n\x04rows\x18\x04 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\"\xc7\x01\n\x0e\x43ontrolResults\x12\x32\n\x0e\x62lind_baseline\x18\x01 \x01(\x0b\x32\x1a.tfx_privacy.BlindBaseline\x12.\n\x08negative\x18\x02 \x01(\x0b\x32\x1c.tfx_privacy.NegativeControl\x12.\n\x08positive\x18\x03 \x01(\x0b\x32\x1c.tfx_privacy.PositiveControl\x12!\n\x05power\x18\x04 \x03(\x0b\x32\x12.tfx_privacy.Power\"\x92\x01\n\rBlindBaseline\x12\x0f\n\x07not_run\x18\x01 \x01(\t\x12)\n\x07metrics\x18\x02 \x03(\x0b\x32\x18.tfx_privacy.MetricValue\x12.\n\x08\x66\x65\x61tures\x18\x03 \x03(\x0b\x32\x1c.tfx_privacy.FeatureGiveaway\x12\x15\n\rfeatures_seen\x18\x04 \x01(\x05\"/\n\x0f\x46\x65\x61tureGiveaway\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\x0b\n\x03\x61uc\x18\x02 \x01(\x01\"N\n\x0fNegativeControl\x12\x0f\n\x07not_run\x18\x01 \x01(\t\x12*\n\x07\x61ttacks\x18\x02 \x03(\x0b\x32\x19.tfx_privacy.AttackResult\"J\n\x0fPositiveControl\x12\x0f\n\x07not_run\x18\x01 \x01(\t\x12&\n\x04runs\x18\x02 \x03(\x0b\x32\x18.tfx_privacy.PlantedLeak\"H\n\x0bPlantedLeak\x12\r\n\x05share\x18\x01 \x01(\x01\x12*\n\x07\x61ttacks\x18\x02 \x03(\x0b\x32\x19.tfx_privacy.AttackResult\"W\n\x05Power\x12\'\n\x06metric\x18\x01 \x01(\x0b\x32\x17.tfx_privacy.MetricSpec\x12\x16\n\x0esmallest_found\x18\x02 \x01(\x01\x12\r\n\x05power\x18\x03 \x01(\x01\"+\n\tStageTime\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0f\n\x07seconds\x18\x02 \x01(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'tfx_privacy/proto/privacy_results.proto\x12\x0btfx_privacy\x1a&tfx_privacy/proto/privacy_config.proto\"\x95\x05\n\x0ePrivacyResults\x12\x16\n\x0eschema_version\x18\x01 \x01(\x05\x12\x17\n\x0fpackage_version\x18\x02 \x01(\t\x12\x13\n\x0b\x63ode_digest\x18\x03 \x01(\t\x12\'\n\x05model\x18\x04 \x01(\x0b\x32\x18.tfx_privacy.TargetModel\x12*\n\x06\x63onfig\x18\x05 \x01(\x0b\x32\x1a.tfx_privacy.PrivacyConfig\x12%\n\x07records\x18\x06 \x01(\x0b\x32\x14.tfx_privacy.Records\x12*\n\x07\x61ttacks\x18\x07 \x03(\x0b\x32\x19.tfx_privacy.AttackResult\x12\x33\n\x0fskipped_attacks\x18\x08 \x03(\x0b\x32\x1a.tfx_privacy.SkippedAttack\x12\x13\n\x0b\x62\x65st_attack\x18\t \x01(\t\x12\x31\n\x0f\x62\x65st_of_attacks\x18\n \x03(\x0b\x32\x18.tfx_privacy.MetricValue\x12(\n\x06slices\x18\x0b \x03(\x0b\x32\x18.tfx_privacy.SliceResult\x12&\n\x06stages\x18\x0c \x03(\x0b\x32\x16.tfx_privacy.StageTime\x12-\n\x08\x63ontrols\x18\r \x01(\x0b\x32\x1b.tfx_privacy.ControlResults\x12\x33\n\x0fslices_left_out\x18\x0e \x01(\x0b\x32\x1a.tfx_privacy.LeftOutSlices\x12\x33\n\x0brecord_risk\x18\x0f \x01(\x0b\x32\x1e.tfx_privacy.RecordRiskResults\x12-\n\x0b\x65xplanation\x18\x10 \x01(\x0b\x32\x18.tfx_privacy.Explanation\"5\n\rLeftOutSlices\x12\x0e\n\x06slices\x18\x01 \x01(\x03\x12\x14\n\x0clargest_rows\x18\x02 \x01(\x03\"\xd5\x01\n\x0bTargetModel\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x16\n\x0esignature_name\x18\x02 \x01(\t\x12\x13\n\x0boutput_name\x18\x03 \x01(\t\x12\x1f\n\x04task\x18\x04 \x01(\x0e\x32\x11.tfx_privacy.Task\x12,\n\x0boutput_kind\x18\x05 \x01(\x0e\x32\x17.tfx_privacy.OutputKind\x12\x14\n\x0coutput_width\x18\x06 \x01(\x05\x12\x15\n\rlogits_source\x18\x07 \x01(\t\x12\x10\n\x08identity\x18\x08 \x01(\t\"1\n\nSideCounts\x12\x0f\n\x07members\x18\x01 \x01(\x03\x12\x12\n\nnonmembers\x18\x02 \x01(\x03\"\xd6\x02\n\x07Records\x12%\n\x04read\x18\x01 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12*\n\tduplicate\x18\x02 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12*\n\tsame_unit\x18\x03 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12$\n\x03\x66it\x18\x04 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12\x32\n\x11\x66it_beyond_sample\x18\x05 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12&\n\x05judge\x18\x06 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12\x1a\n\x12\x64uplicates_checked\x18\x07 \x01(\x08\x12.\n\ron_both_sides\x18\x08 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\"x\n\rMeasuredValue\x12\x10\n\x08\x65stimate\x18\x01 \x01(\x01\x12\r\n\x05lower\x18\x02 \x01(\x01\x12\r\n\x05upper\x18\x03 \x01(\x01\x12\x12\n\nconfidence\x18\x04 \x01(\x01\x12\x0f\n\x07members\x18\x05 \x01(\x03\x12\x12\n\nnonmembers\x18\x06 \x01(\x03\"\xc7\x01\n\x0bMetricValue\x12\'\n\x06metric\x18\x01 \x01(\x0b\x32\x17.tfx_privacy.MetricSpec\x12)\n\x05value\x18\x02 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\x12\x1a\n\rmax_in_sample\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x1f\n\x12largest_attainable\x18\x04 \x01(\x01H\x01\x88\x01\x01\x42\x10\n\x0e_max_in_sampleB\x15\n\x13_largest_attainable\"\x97\x01\n\x0c\x41ttackResult\x12\x0c\n\x04name\x18\x01 \x01(\t\x12)\n\x07metrics\x18\x02 \x03(\x0b\x32\x18.tfx_privacy.MetricValue\x12\x11\n\tthreshold\x18\x03 \x01(\x01\x12\x12\n\nresolution\x18\x04 \x01(\x01\x12\'\n\x05\x65xact\x18\x05 \x01(\x0b\x32\x18.tfx_privacy.ExactValues\"i\n\x0b\x45xactValues\x12\x0b\n\x03\x61uc\x18\x01 \x01(\x01\x12\x15\n\rmax_advantage\x18\x02 \x01(\x01\x12\x0f\n\x07max_ppv\x18\x03 \x01(\x01\x12%\n\x04rows\x18\x04 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\"\xd4\x02\n\x11RecordRiskResults\x12\x14\n\x0cnot_computed\x18\x01 \x01(\t\x12\x0e\n\x06\x61ttack\x18\x02 \x01(\t\x12\r\n\x05prior\x18\x03 \x01(\x01\x12\x30\n\x0breliability\x18\x04 \x03(\x0b\x32\x1b.tfx_privacy.ReliabilityBin\x12\x19\n\x11\x63\x61libration_error\x18\x05 \x01(\x01\x12\r\n\x05\x65\x64ges\x18\x06 \x03(\x01\x12,\n\x05whole\x18\x07 \x01(\x0b\x32\x1d.tfx_privacy.RiskDistribution\x12\'\n\x07\x63lasses\x18\x08 \x03(\x0b\x32\x16.tfx_privacy.ClassRisk\x12%\n\x05\x61\x62ove\x18\t \x03(\x0b\x32\x16.tfx_privacy.RiskAbove\x12\x30\n\x0cmost_exposed\x18\n \x03(\x0b\x32\x1a.tfx_privacy.ExposedRecord\"U\n\x0eReliabilityBin\x12\x11\n\tmean_risk\x18\x01 \x01(\x01\x12\x30\n\x0cmember_share\x18\x02 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\"7\n\x10RiskDistribution\x12\x0f\n\x07members\x18\x01 \x03(\x03\x12\x12\n\nnonmembers\x18\x02 \x03(\x03\"n\n\tClassRisk\x12\x12\n\nclass_name\x18\x01 \x01(\t\x12\x33\n\x0c\x64istribution\x18\x02 \x01(\x0b\x32\x1d.tfx_privacy.RiskDistribution\x12\x18\n\x10mean_member_risk\x18\x03 \x01(\x01\"v\n\tRiskAbove\x12\x0c\n\x04risk\x18\x01 \x01(\x01\x12+\n\x07members\x18\x02 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\x12.\n\nnonmembers\x18\x03 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\"T\n\rExposedRecord\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04risk\x18\x02 \x01(\x01\x12\x12\n\nclass_name\x18\x03 \x01(\t\x12\x15\n\rattacks_right\x18\x04 \x01(\x01\"\xca\x01\n\x0b\x45xplanation\x12\x14\n\x0cnot_computed\x18\x01 \x01(\t\x12+\n\x05whole\x18\x02 \x01(\x0b\x32\x1c.tfx_privacy.GroupStatistics\x12-\n\x07\x63lasses\x18\x03 \x03(\x0b\x32\x1c.tfx_privacy.GroupStatistics\x12.\n\x0c\x61ssociations\x18\x04 \x03(\x0b\x32\x18.tfx_privacy.Association\x12\x19\n\x11uncertainty_edges\x18\x05 \x03(\x01\"\xe6\x01\n\x0fGroupStatistics\x12\x12\n\nclass_name\x18\x01 \x01(\t\x12,\n\x07members\x18\x02 \x01(\x0b\x32\x1b.tfx_privacy.SideStatistics\x12/\n\nnonmembers\x18\x03 \x01(\x0b\x32\x1b.tfx_privacy.SideStatistics\x12\'\n\x03gap\x18\x04 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\x12\x0e\n\x06spread\x18\x05 \x01(\x01\x12\'\n\x03\x61uc\x18\x06 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\"\x97\x01\n\x0eSideStatistics\x12\x0c\n\x04rows\x18\x01 \x01(\x03\x12,\n\x08\x61\x63\x63uracy\x18\x02 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\x12\x11\n\tmean_loss\x18\x03 \x01(\x01\x12\x18\n\x10mean_uncertainty\x18\x04 \x01(\x01\x12\r\n\x05right\x18\x05 \x03(\x03\x12\r\n\x05wrong\x18\x06 \x03(\x03\"P\n\x0b\x41ssociation\x12\x10\n\x08property\x18\x01 \x01(\t\x12/\n\x0b\x63orrelation\x18\x02 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\"-\n\rSkippedAttack\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"*\n\x08SliceKey\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\xdf\x01\n\x0bSliceResult\x12\"\n\x03key\x18\x01 \x03(\x0b\x32\x15.tfx_privacy.SliceKey\x12&\n\x05judge\x18\x02 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12*\n\x07\x61ttacks\x18\x03 \x03(\x0b\x32\x19.tfx_privacy.AttackResult\x12%\n\x04rows\x18\x04 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12\x31\n\x0f\x62\x65st_of_attacks\x18\x05 \x03(\x0b\x32\x18.tfx_privacy.MetricValue\"\xc7\x01\n\x0e\x43ontrolResults\x12\x32\n\x0e\x62lind_baseline\x18\x01 \x01(\x0b\x32\x1a.tfx_privacy.BlindBaseline\x12.\n\x08negative\x18\x02 \x01(\x0b\x32\x1c.tfx_privacy.NegativeControl\x12.\n\x08positive\x18\x03 \x01(\x0b\x32\x1c.tfx_privacy.PositiveControl\x12!\n\x05power\x18\x04 \x03(\x0b\x32\x12.tfx_privacy.Power\"\x92\x01\n\rBlindBaseline\x12\x0f\n\x07not_run\x18\x01 \x01(\t\x12)\n\x07metrics\x18\x02 \x03(\x0b\x32\x18.tfx_privacy.MetricValue\x12.\n\x08\x66\x65\x61tures\x18\x03 \x03(\x0b\x32\x1c.tfx_privacy.FeatureGiveaway\x12\x15\n\rfeatures_seen\x18\x04 \x01(\x05\"/\n\x0f\x46\x65\x61tureGiveaway\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\x0b\n\x03\x61uc\x18\x02 \x01(\x01\"N\n\x0fNegativeControl\x12\x0f\n\x07not_run\x18\x01 \x01(\t\x12*\n\x07\x61ttacks\x18\x02 \x03(\x0b\x32\x19.tfx_privacy.AttackResult\"J\n\x0fPositiveControl\x12\x0f\n\x07not_run\x18\x01 \x01(\t\x12&\n\x04runs\x18\x02 \x03(\x0b\x32\x18.tfx_privacy.PlantedLeak\"H\n\x0bPlantedLeak\x12\r\n\x05share\x18\x01 \x01(\x01\x12*\n\x07\x61ttacks\x18\x02 \x03(\x0b\x32\x19.tfx_privacy.AttackResult\"W\n\x05Power\x12\'\n\x06metric\x18\x01 \x01(\x0b\x32\x17.tfx_privacy.MetricSpec\x12\x16\n\x0esmallest_found\x18\x02 \x01(\x01\x12\r\n\x05power\x18\x03 \x01(\x01\"+\n\tStageTime\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0f\n\x07seconds\x18\x02 \x01(\x01\x62\x06proto3')
 
 
 
 _PRIVACYRESULTS = DESCRIPTOR.message_types_by_name['PrivacyResults']
+_LEFTOUTSLICES = DESCRIPTOR.message_types_by_name['LeftOutSlices']
 _TARGETMODEL = DESCRIPTOR.message_types_by_name['TargetModel']
 _SIDECOUNTS = DESCRIPTOR.message_types_by_name['SideCounts']
 _RECORDS = DESCRIPTOR.message_types_by_name['Records']
 _MEASUREDVALUE = DESCRIPTOR.message_types_by_name['MeasuredValue']
 _METRICVALUE = DESCRIPTOR.message_types_by_name['MetricValue']
 _ATTACKRESULT = DESCRIPTOR.message_types_by_name['AttackResult']
+_EXACTVALUES = DESCRIPTOR.message_types_by_name['ExactValues']
+_RECORDRISKRESULTS = DESCRIPTOR.message_types_by_name['RecordRiskResults']
+_RELIABILITYBIN = DESCRIPTOR.message_types_by_name['ReliabilityBin']
+_RISKDISTRIBUTION = DESCRIPTOR.message_types_by_name['RiskDistribution']
+_CLASSRISK = DESCRIPTOR.message_types_by_name['ClassRisk']
+_RISKABOVE = DESCRIPTOR.message_types_by_name['RiskAbove']
+_EXPOSEDRECORD = DESCRIPTOR.message_types_by_name['ExposedRecord']
+_EXPLANATION = DESCRIPTOR.message_types_by_name['Explanation']
+_GROUPSTATISTICS = DESCRIPTOR.message_types_by_name['GroupStatistics']
+_SIDESTATISTICS = DESCRIPTOR.message_types_by_name['SideStatistics']
+_ASSOCIATION = DESCRIPTOR.message_types_by_name['Association']
 _SKIPPEDATTACK = DESCRIPTOR.message_types_by_name['SkippedAttack']
 _SLICEKEY = DESCRIPTOR.message_types_by_name['SliceKey']
 _SLICERESULT = DESCRIPTOR.message_types_by_name['SliceResult']
@@ -43,6 +55,13 @@ PrivacyResults = _reflection.GeneratedProtocolMessageType('PrivacyResults', (_me
   # @@protoc_insertion_point(class_scope:tfx_privacy.PrivacyResults)
   })
 _sym_db.RegisterMessage(PrivacyResults)
+
+LeftOutSlices = _reflection.GeneratedProtocolMessageType('LeftOutSlices', (_message.Message,), {
+  'DESCRIPTOR' : _LEFTOUTSLICES,
+  '__module__' : 'tfx_privacy.proto.privacy_results_pb2'
+  # @@protoc_insertion_point(class_scope:tfx_privacy.LeftOutSlices)
+  })
+_sym_db.RegisterMessage(LeftOutSlices)
 
 TargetModel = _reflection.GeneratedProtocolMessageType('TargetModel', (_message.Message,), {
   'DESCRIPTOR' : _TARGETMODEL,
@@ -85,6 +104,83 @@ AttackResult = _reflection.GeneratedProtocolMessageType('AttackResult', (_messag
   # @@protoc_insertion_point(class_scope:tfx_privacy.AttackResult)
   })
 _sym_db.RegisterMessage(AttackResult)
+
+ExactValues = _reflection.GeneratedProtocolMessageType('ExactValues', (_message.Message,), {
+  'DESCRIPTOR' : _EXACTVALUES,
+  '__module__' : 'tfx_privacy.proto.privacy_results_pb2'
+  # @@protoc_insertion_point(class_scope:tfx_privacy.ExactValues)
+  })
+_sym_db.RegisterMessage(ExactValues)
+
+RecordRiskResults = _reflection.GeneratedProtocolMessageType('RecordRiskResults', (_message.Message,), {
+  'DESCRIPTOR' : _RECORDRISKRESULTS,
+  '__module__' : 'tfx_privacy.proto.privacy_results_pb2'
+  # @@protoc_insertion_point(class_scope:tfx_privacy.RecordRiskResults)
+  })
+_sym_db.RegisterMessage(RecordRiskResults)
+
+ReliabilityBin = _reflection.GeneratedProtocolMessageType('ReliabilityBin', (_message.Message,), {
+  'DESCRIPTOR' : _RELIABILITYBIN,
+  '__module__' : 'tfx_privacy.proto.privacy_results_pb2'
+  # @@protoc_insertion_point(class_scope:tfx_privacy.ReliabilityBin)
+  })
+_sym_db.RegisterMessage(ReliabilityBin)
+
+RiskDistribution = _reflection.GeneratedProtocolMessageType('RiskDistribution', (_message.Message,), {
+  'DESCRIPTOR' : _RISKDISTRIBUTION,
+  '__module__' : 'tfx_privacy.proto.privacy_results_pb2'
+  # @@protoc_insertion_point(class_scope:tfx_privacy.RiskDistribution)
+  })
+_sym_db.RegisterMessage(RiskDistribution)
+
+ClassRisk = _reflection.GeneratedProtocolMessageType('ClassRisk', (_message.Message,), {
+  'DESCRIPTOR' : _CLASSRISK,
+  '__module__' : 'tfx_privacy.proto.privacy_results_pb2'
+  # @@protoc_insertion_point(class_scope:tfx_privacy.ClassRisk)
+  })
+_sym_db.RegisterMessage(ClassRisk)
+
+RiskAbove = _reflection.GeneratedProtocolMessageType('RiskAbove', (_message.Message,), {
+  'DESCRIPTOR' : _RISKABOVE,
+  '__module__' : 'tfx_privacy.proto.privacy_results_pb2'
+  # @@protoc_insertion_point(class_scope:tfx_privacy.RiskAbove)
+  })
+_sym_db.RegisterMessage(RiskAbove)
+
+ExposedRecord = _reflection.GeneratedProtocolMessageType('ExposedRecord', (_message.Message,), {
+  'DESCRIPTOR' : _EXPOSEDRECORD,
+  '__module__' : 'tfx_privacy.proto.privacy_results_pb2'
+  # @@protoc_insertion_point(class_scope:tfx_privacy.ExposedRecord)
+  })
+_sym_db.RegisterMessage(ExposedRecord)
+
+Explanation = _reflection.GeneratedProtocolMessageType('Explanation', (_message.Message,), {
+  'DESCRIPTOR' : _EXPLANATION,
+  '__module__' : 'tfx_privacy.proto.privacy_results_pb2'
+  # @@protoc_insertion_point(class_scope:tfx_privacy.Explanation)
+  })
+_sym_db.RegisterMessage(Explanation)
+
+GroupStatistics = _reflection.GeneratedProtocolMessageType('GroupStatistics', (_message.Message,), {
+  'DESCRIPTOR' : _GROUPSTATISTICS,
+  '__module__' : 'tfx_privacy.proto.privacy_results_pb2'
+  # @@protoc_insertion_point(class_scope:tfx_privacy.GroupStatistics)
+  })
+_sym_db.RegisterMessage(GroupStatistics)
+
+SideStatistics = _reflection.GeneratedProtocolMessageType('SideStatistics', (_message.Message,), {
+  'DESCRIPTOR' : _SIDESTATISTICS,
+  '__module__' : 'tfx_privacy.proto.privacy_results_pb2'
+  # @@protoc_insertion_point(class_scope:tfx_privacy.SideStatistics)
+  })
+_sym_db.RegisterMessage(SideStatistics)
+
+Association = _reflection.GeneratedProtocolMessageType('Association', (_message.Message,), {
+  'DESCRIPTOR' : _ASSOCIATION,
+  '__module__' : 'tfx_privacy.proto.privacy_results_pb2'
+  # @@protoc_insertion_point(class_scope:tfx_privacy.Association)
+  })
+_sym_db.RegisterMessage(Association)
 
 SkippedAttack = _reflection.GeneratedProtocolMessageType('SkippedAttack', (_message.Message,), {
   'DESCRIPTOR' : _SKIPPEDATTACK,
@@ -167,39 +263,63 @@ if _descriptor._USE_C_DESCRIPTORS == False:
 
   DESCRIPTOR._options = None
   _PRIVACYRESULTS._serialized_start=97
-  _PRIVACYRESULTS._serialized_end=605
-  _TARGETMODEL._serialized_start=608
-  _TARGETMODEL._serialized_end=821
-  _SIDECOUNTS._serialized_start=823
-  _SIDECOUNTS._serialized_end=872
-  _RECORDS._serialized_start=875
-  _RECORDS._serialized_end=1217
-  _MEASUREDVALUE._serialized_start=1219
-  _MEASUREDVALUE._serialized_end=1339
-  _METRICVALUE._serialized_start=1342
-  _METRICVALUE._serialized_end=1541
-  _ATTACKRESULT._serialized_start=1543
-  _ATTACKRESULT._serialized_end=1653
-  _SKIPPEDATTACK._serialized_start=1655
-  _SKIPPEDATTACK._serialized_end=1700
-  _SLICEKEY._serialized_start=1702
-  _SLICEKEY._serialized_end=1744
-  _SLICERESULT._serialized_start=1747
-  _SLICERESULT._serialized_end=1919
-  _CONTROLRESULTS._serialized_start=1922
-  _CONTROLRESULTS._serialized_end=2121
-  _BLINDBASELINE._serialized_start=2124
-  _BLINDBASELINE._serialized_end=2270
-  _FEATUREGIVEAWAY._serialized_start=2272
-  _FEATUREGIVEAWAY._serialized_end=2319
-  _NEGATIVECONTROL._serialized_start=2321
-  _NEGATIVECONTROL._serialized_end=2399
-  _POSITIVECONTROL._serialized_start=2401
-  _POSITIVECONTROL._serialized_end=2475
-  _PLANTEDLEAK._serialized_start=2477
-  _PLANTEDLEAK._serialized_end=2549
-  _POWER._serialized_start=2551
-  _POWER._serialized_end=2638
-  _STAGETIME._serialized_start=2640
-  _STAGETIME._serialized_end=2683
+  _PRIVACYRESULTS._serialized_end=758
+  _LEFTOUTSLICES._serialized_start=760
+  _LEFTOUTSLICES._serialized_end=813
+  _TARGETMODEL._serialized_start=816
+  _TARGETMODEL._serialized_end=1029
+  _SIDECOUNTS._serialized_start=1031
+  _SIDECOUNTS._serialized_end=1080
+  _RECORDS._serialized_start=1083
+  _RECORDS._serialized_end=1425
+  _MEASUREDVALUE._serialized_start=1427
+  _MEASUREDVALUE._serialized_end=1547
+  _METRICVALUE._serialized_start=1550
+  _METRICVALUE._serialized_end=1749
+  _ATTACKRESULT._serialized_start=1752
+  _ATTACKRESULT._serialized_end=1903
+  _EXACTVALUES._serialized_start=1905
+  _EXACTVALUES._serialized_end=2010
+  _RECORDRISKRESULTS._serialized_start=2013
+  _RECORDRISKRESULTS._serialized_end=2353
+  _RELIABILITYBIN._serialized_start=2355
+  _RELIABILITYBIN._serialized_end=2440
+  _RISKDISTRIBUTION._serialized_start=2442
+  _RISKDISTRIBUTION._serialized_end=2497
+  _CLASSRISK._serialized_start=2499
+  _CLASSRISK._serialized_end=2609
+  _RISKABOVE._serialized_start=2611
+  _RISKABOVE._serialized_end=2729
+  _EXPOSEDRECORD._serialized_start=2731
+  _EXPOSEDRECORD._serialized_end=2815
+  _EXPLANATION._serialized_start=2818
+  _EXPLANATION._serialized_end=3020
+  _GROUPSTATISTICS._serialized_start=3023
+  _GROUPSTATISTICS._serialized_end=3253
+  _SIDESTATISTICS._serialized_start=3256
+  _SIDESTATISTICS._serialized_end=3407
+  _ASSOCIATION._serialized_start=3409
+  _ASSOCIATION._serialized_end=3489
+  _SKIPPEDATTACK._serialized_start=3491
+  _SKIPPEDATTACK._serialized_end=3536
+  _SLICEKEY._serialized_start=3538
+  _SLICEKEY._serialized_end=3580
+  _SLICERESULT._serialized_start=3583
+  _SLICERESULT._serialized_end=3806
+  _CONTROLRESULTS._serialized_start=3809
+  _CONTROLRESULTS._serialized_end=4008
+  _BLINDBASELINE._serialized_start=4011
+  _BLINDBASELINE._serialized_end=4157
+  _FEATUREGIVEAWAY._serialized_start=4159
+  _FEATUREGIVEAWAY._serialized_end=4206
+  _NEGATIVECONTROL._serialized_start=4208
+  _NEGATIVECONTROL._serialized_end=4286
+  _POSITIVECONTROL._serialized_start=4288
+  _POSITIVECONTROL._serialized_end=4362
+  _PLANTEDLEAK._serialized_start=4364
+  _PLANTEDLEAK._serialized_end=4436
+  _POWER._serialized_start=4438
+  _POWER._serialized_end=4525
+  _STAGETIME._serialized_start=4527
+  _STAGETIME._serialized_end=4570
 # @@protoc_insertion_point(module_scope)

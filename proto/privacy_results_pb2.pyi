@@ -40,8 +40,11 @@ class PrivacyResults(google.protobuf.message.Message):
     SLICES_FIELD_NUMBER: builtins.int
     STAGES_FIELD_NUMBER: builtins.int
     CONTROLS_FIELD_NUMBER: builtins.int
+    SLICES_LEFT_OUT_FIELD_NUMBER: builtins.int
+    RECORD_RISK_FIELD_NUMBER: builtins.int
+    EXPLANATION_FIELD_NUMBER: builtins.int
     schema_version: builtins.int
-    """Version of this message's meaning. 2."""
+    """Version of this message's meaning. 3."""
     package_version: builtins.str
     """Version of the package that measured."""
     code_digest: builtins.str
@@ -79,6 +82,15 @@ class PrivacyResults(google.protobuf.message.Message):
     @property
     def controls(self) -> global___ControlResults:
         """Checks of the measurement itself."""
+    @property
+    def slices_left_out(self) -> global___LeftOutSlices:
+        """Slices beyond `sample_sizes.max_slices`, of which nothing was measured."""
+    @property
+    def record_risk(self) -> global___RecordRiskResults:
+        """How well records can be told to be members, one by one."""
+    @property
+    def explanation(self) -> global___Explanation:
+        """What goes with the risk, overall and class by class."""
     def __init__(
         self,
         *,
@@ -95,11 +107,35 @@ class PrivacyResults(google.protobuf.message.Message):
         slices: collections.abc.Iterable[global___SliceResult] | None = ...,
         stages: collections.abc.Iterable[global___StageTime] | None = ...,
         controls: global___ControlResults | None = ...,
+        slices_left_out: global___LeftOutSlices | None = ...,
+        record_risk: global___RecordRiskResults | None = ...,
+        explanation: global___Explanation | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing_extensions.Literal["config", b"config", "controls", b"controls", "model", b"model", "records", b"records"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing_extensions.Literal["attacks", b"attacks", "best_attack", b"best_attack", "best_of_attacks", b"best_of_attacks", "code_digest", b"code_digest", "config", b"config", "controls", b"controls", "model", b"model", "package_version", b"package_version", "records", b"records", "schema_version", b"schema_version", "skipped_attacks", b"skipped_attacks", "slices", b"slices", "stages", b"stages"]) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["config", b"config", "controls", b"controls", "explanation", b"explanation", "model", b"model", "record_risk", b"record_risk", "records", b"records", "slices_left_out", b"slices_left_out"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["attacks", b"attacks", "best_attack", b"best_attack", "best_of_attacks", b"best_of_attacks", "code_digest", b"code_digest", "config", b"config", "controls", b"controls", "explanation", b"explanation", "model", b"model", "package_version", b"package_version", "record_risk", b"record_risk", "records", b"records", "schema_version", b"schema_version", "skipped_attacks", b"skipped_attacks", "slices", b"slices", "slices_left_out", b"slices_left_out", "stages", b"stages"]) -> None: ...
 
 global___PrivacyResults = PrivacyResults
+
+class LeftOutSlices(google.protobuf.message.Message):
+    """Slices of which nothing was measured."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SLICES_FIELD_NUMBER: builtins.int
+    LARGEST_ROWS_FIELD_NUMBER: builtins.int
+    slices: builtins.int
+    """How many."""
+    largest_rows: builtins.int
+    """Rows of the splits in the largest of them."""
+    def __init__(
+        self,
+        *,
+        slices: builtins.int = ...,
+        largest_rows: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing_extensions.Literal["largest_rows", b"largest_rows", "slices", b"slices"]) -> None: ...
+
+global___LeftOutSlices = LeftOutSlices
 
 class TargetModel(google.protobuf.message.Message):
     """The model that was measured."""
@@ -312,6 +348,7 @@ class AttackResult(google.protobuf.message.Message):
     METRICS_FIELD_NUMBER: builtins.int
     THRESHOLD_FIELD_NUMBER: builtins.int
     RESOLUTION_FIELD_NUMBER: builtins.int
+    EXACT_FIELD_NUMBER: builtins.int
     name: builtins.str
     """The attack's name in the registry."""
     @property
@@ -325,6 +362,11 @@ class AttackResult(google.protobuf.message.Message):
     """How much AUC the quantisation of scores can hide: half the probability that
     a member and a non-member fall into the same bin.
     """
+    @property
+    def exact(self) -> global___ExactValues:
+        """From the scores themselves, for comparison with other tools. On the whole, and
+        where no more than 1,000,000 rows are judged.
+        """
     def __init__(
         self,
         *,
@@ -332,10 +374,397 @@ class AttackResult(google.protobuf.message.Message):
         metrics: collections.abc.Iterable[global___MetricValue] | None = ...,
         threshold: builtins.float = ...,
         resolution: builtins.float = ...,
+        exact: global___ExactValues | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing_extensions.Literal["metrics", b"metrics", "name", b"name", "resolution", b"resolution", "threshold", b"threshold"]) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["exact", b"exact"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["exact", b"exact", "metrics", b"metrics", "name", b"name", "resolution", b"resolution", "threshold", b"threshold"]) -> None: ...
 
 global___AttackResult = AttackResult
+
+class ExactValues(google.protobuf.message.Message):
+    """Values from unquantised scores of JUDGE rows, without intervals: for comparison
+    with other tools alone.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    AUC_FIELD_NUMBER: builtins.int
+    MAX_ADVANTAGE_FIELD_NUMBER: builtins.int
+    MAX_PPV_FIELD_NUMBER: builtins.int
+    ROWS_FIELD_NUMBER: builtins.int
+    auc: builtins.float
+    """Area under the ROC curve, ties at one half."""
+    max_advantage: builtins.float
+    """The largest |TPR - FPR| over all thresholds on the judged rows. Biased upwards."""
+    max_ppv: builtins.float
+    """The largest positive predictive value over all thresholds on the judged rows, as
+    TF Privacy defines it. Biased upwards.
+    """
+    @property
+    def rows(self) -> global___SideCounts:
+        """Judged rows."""
+    def __init__(
+        self,
+        *,
+        auc: builtins.float = ...,
+        max_advantage: builtins.float = ...,
+        max_ppv: builtins.float = ...,
+        rows: global___SideCounts | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["rows", b"rows"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["auc", b"auc", "max_advantage", b"max_advantage", "max_ppv", b"max_ppv", "rows", b"rows"]) -> None: ...
+
+global___ExactValues = ExactValues
+
+class RecordRiskResults(google.protobuf.message.Message):
+    """How well records can be told to be members, one by one: P(member | score) of each
+    record by the attack that was best on FIT, at a stated prior. No record's risk
+    comes from an attack or a calibration that saw it.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NOT_COMPUTED_FIELD_NUMBER: builtins.int
+    ATTACK_FIELD_NUMBER: builtins.int
+    PRIOR_FIELD_NUMBER: builtins.int
+    RELIABILITY_FIELD_NUMBER: builtins.int
+    CALIBRATION_ERROR_FIELD_NUMBER: builtins.int
+    EDGES_FIELD_NUMBER: builtins.int
+    WHOLE_FIELD_NUMBER: builtins.int
+    CLASSES_FIELD_NUMBER: builtins.int
+    ABOVE_FIELD_NUMBER: builtins.int
+    MOST_EXPOSED_FIELD_NUMBER: builtins.int
+    not_computed: builtins.str
+    """Why there is none, in one sentence; empty where there is."""
+    attack: builtins.str
+    """The attack."""
+    prior: builtins.float
+    """P(member) before the score is known, in (0, 1)."""
+    @property
+    def reliability(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ReliabilityBin]:
+        """Whether risks mean what they say: JUDGE rows by risk, ascending."""
+    calibration_error: builtins.float
+    """Expected calibration error at the prior: mean distance, over JUDGE rows weighted
+    to the prior, of the mean risk of a bin from the share of members in it; in [0, 1].
+    """
+    @property
+    def edges(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.float]:
+        """Edges of the bins of `whole` and `classes`: from 0 to 1, ascending."""
+    @property
+    def whole(self) -> global___RiskDistribution:
+        """All records that have a risk, FIT and JUDGE."""
+    @property
+    def classes(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ClassRisk]:
+        """By true class, where there are classes, in their order; those with the most rows,
+        at most 100.
+        """
+    @property
+    def above(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___RiskAbove]:
+        """Shares of members and non-members above a risk."""
+    @property
+    def most_exposed(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ExposedRecord]:
+        """The members with the highest risk, the highest first; at most 20."""
+    def __init__(
+        self,
+        *,
+        not_computed: builtins.str = ...,
+        attack: builtins.str = ...,
+        prior: builtins.float = ...,
+        reliability: collections.abc.Iterable[global___ReliabilityBin] | None = ...,
+        calibration_error: builtins.float = ...,
+        edges: collections.abc.Iterable[builtins.float] | None = ...,
+        whole: global___RiskDistribution | None = ...,
+        classes: collections.abc.Iterable[global___ClassRisk] | None = ...,
+        above: collections.abc.Iterable[global___RiskAbove] | None = ...,
+        most_exposed: collections.abc.Iterable[global___ExposedRecord] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["whole", b"whole"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["above", b"above", "attack", b"attack", "calibration_error", b"calibration_error", "classes", b"classes", "edges", b"edges", "most_exposed", b"most_exposed", "not_computed", b"not_computed", "prior", b"prior", "reliability", b"reliability", "whole", b"whole"]) -> None: ...
+
+global___RecordRiskResults = RecordRiskResults
+
+class ReliabilityBin(google.protobuf.message.Message):
+    """JUDGE rows whose risk lies in one bin."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MEAN_RISK_FIELD_NUMBER: builtins.int
+    MEMBER_SHARE_FIELD_NUMBER: builtins.int
+    mean_risk: builtins.float
+    """The mean risk of its rows, weighted to the prior."""
+    @property
+    def member_share(self) -> global___MeasuredValue:
+        """The share of members among them, weighted to the prior, with its interval."""
+    def __init__(
+        self,
+        *,
+        mean_risk: builtins.float = ...,
+        member_share: global___MeasuredValue | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["member_share", b"member_share"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["mean_risk", b"mean_risk", "member_share", b"member_share"]) -> None: ...
+
+global___ReliabilityBin = ReliabilityBin
+
+class RiskDistribution(google.protobuf.message.Message):
+    """Records by risk, in the bins between the edges."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MEMBERS_FIELD_NUMBER: builtins.int
+    NONMEMBERS_FIELD_NUMBER: builtins.int
+    @property
+    def members(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]: ...
+    @property
+    def nonmembers(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        members: collections.abc.Iterable[builtins.int] | None = ...,
+        nonmembers: collections.abc.Iterable[builtins.int] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing_extensions.Literal["members", b"members", "nonmembers", b"nonmembers"]) -> None: ...
+
+global___RiskDistribution = RiskDistribution
+
+class ClassRisk(google.protobuf.message.Message):
+    """The records of one class."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CLASS_NAME_FIELD_NUMBER: builtins.int
+    DISTRIBUTION_FIELD_NUMBER: builtins.int
+    MEAN_MEMBER_RISK_FIELD_NUMBER: builtins.int
+    class_name: builtins.str
+    """The class, by name where it has one."""
+    @property
+    def distribution(self) -> global___RiskDistribution: ...
+    mean_member_risk: builtins.float
+    """The mean risk of its members, in [0, 1]."""
+    def __init__(
+        self,
+        *,
+        class_name: builtins.str = ...,
+        distribution: global___RiskDistribution | None = ...,
+        mean_member_risk: builtins.float = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["distribution", b"distribution"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["class_name", b"class_name", "distribution", b"distribution", "mean_member_risk", b"mean_member_risk"]) -> None: ...
+
+global___ClassRisk = ClassRisk
+
+class RiskAbove(google.protobuf.message.Message):
+    """How many records have more than a risk."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RISK_FIELD_NUMBER: builtins.int
+    MEMBERS_FIELD_NUMBER: builtins.int
+    NONMEMBERS_FIELD_NUMBER: builtins.int
+    risk: builtins.float
+    """In (0, 1)."""
+    @property
+    def members(self) -> global___MeasuredValue:
+        """The share of members above it."""
+    @property
+    def nonmembers(self) -> global___MeasuredValue:
+        """The share of non-members above it: those falsely suspected."""
+    def __init__(
+        self,
+        *,
+        risk: builtins.float = ...,
+        members: global___MeasuredValue | None = ...,
+        nonmembers: global___MeasuredValue | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["members", b"members", "nonmembers", b"nonmembers"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["members", b"members", "nonmembers", b"nonmembers", "risk", b"risk"]) -> None: ...
+
+global___RiskAbove = RiskAbove
+
+class ExposedRecord(google.protobuf.message.Message):
+    """A member with a high risk."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ID_FIELD_NUMBER: builtins.int
+    RISK_FIELD_NUMBER: builtins.int
+    CLASS_NAME_FIELD_NUMBER: builtins.int
+    ATTACKS_RIGHT_FIELD_NUMBER: builtins.int
+    id: builtins.str
+    """The id, 32 hexadecimal digits, as in the record-risk table."""
+    risk: builtins.float
+    """P(member | score)."""
+    class_name: builtins.str
+    """The true class, by name where it has one; empty where there is none."""
+    attacks_right: builtins.float
+    """The share of the attacks that call it a member at their own thresholds."""
+    def __init__(
+        self,
+        *,
+        id: builtins.str = ...,
+        risk: builtins.float = ...,
+        class_name: builtins.str = ...,
+        attacks_right: builtins.float = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing_extensions.Literal["attacks_right", b"attacks_right", "class_name", b"class_name", "id", b"id", "risk", b"risk"]) -> None: ...
+
+global___ExposedRecord = ExposedRecord
+
+class Explanation(google.protobuf.message.Message):
+    """What goes with the risk (Shokri et al. 2017, figures 11 and 12). JUDGE rows."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NOT_COMPUTED_FIELD_NUMBER: builtins.int
+    WHOLE_FIELD_NUMBER: builtins.int
+    CLASSES_FIELD_NUMBER: builtins.int
+    ASSOCIATIONS_FIELD_NUMBER: builtins.int
+    UNCERTAINTY_EDGES_FIELD_NUMBER: builtins.int
+    not_computed: builtins.str
+    """Why there is none, in one sentence; empty where there is."""
+    @property
+    def whole(self) -> global___GroupStatistics:
+        """All rows."""
+    @property
+    def classes(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___GroupStatistics]:
+        """By true class, where there are classes, in their order; those with the most rows,
+        at most 200.
+        """
+    @property
+    def associations(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Association]:
+        """What goes with the risk over classes; empty with fewer than five of them."""
+    @property
+    def uncertainty_edges(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.float]:
+        """Edges of the bins of uncertainty: from 0 to 1, ascending."""
+    def __init__(
+        self,
+        *,
+        not_computed: builtins.str = ...,
+        whole: global___GroupStatistics | None = ...,
+        classes: collections.abc.Iterable[global___GroupStatistics] | None = ...,
+        associations: collections.abc.Iterable[global___Association] | None = ...,
+        uncertainty_edges: collections.abc.Iterable[builtins.float] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["whole", b"whole"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["associations", b"associations", "classes", b"classes", "not_computed", b"not_computed", "uncertainty_edges", b"uncertainty_edges", "whole", b"whole"]) -> None: ...
+
+global___Explanation = Explanation
+
+class GroupStatistics(google.protobuf.message.Message):
+    """The rows of one class, or all."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CLASS_NAME_FIELD_NUMBER: builtins.int
+    MEMBERS_FIELD_NUMBER: builtins.int
+    NONMEMBERS_FIELD_NUMBER: builtins.int
+    GAP_FIELD_NUMBER: builtins.int
+    SPREAD_FIELD_NUMBER: builtins.int
+    AUC_FIELD_NUMBER: builtins.int
+    class_name: builtins.str
+    """The class, by name where it has one; empty for the whole."""
+    @property
+    def members(self) -> global___SideStatistics:
+        """Members and non-members: how the model does on each."""
+    @property
+    def nonmembers(self) -> global___SideStatistics: ...
+    @property
+    def gap(self) -> global___MeasuredValue:
+        """Train accuracy minus test accuracy; for regression and multi-label the rise of
+        the loss, non-members' mean minus members'.
+        """
+    spread: builtins.float
+    """Spread within the class: of the input features where they are numbers and kept,
+    otherwise of the logits; standard deviations from the class's mean, root mean
+    square over columns, each column in units of its deviation over all rows.
+    """
+    @property
+    def auc(self) -> global___MeasuredValue:
+        """AUC of the attack that was best on FIT."""
+    def __init__(
+        self,
+        *,
+        class_name: builtins.str = ...,
+        members: global___SideStatistics | None = ...,
+        nonmembers: global___SideStatistics | None = ...,
+        gap: global___MeasuredValue | None = ...,
+        spread: builtins.float = ...,
+        auc: global___MeasuredValue | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["auc", b"auc", "gap", b"gap", "members", b"members", "nonmembers", b"nonmembers"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["auc", b"auc", "class_name", b"class_name", "gap", b"gap", "members", b"members", "nonmembers", b"nonmembers", "spread", b"spread"]) -> None: ...
+
+global___GroupStatistics = GroupStatistics
+
+class SideStatistics(google.protobuf.message.Message):
+    """How the model does on one side of a group."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: builtins.int
+    ACCURACY_FIELD_NUMBER: builtins.int
+    MEAN_LOSS_FIELD_NUMBER: builtins.int
+    MEAN_UNCERTAINTY_FIELD_NUMBER: builtins.int
+    RIGHT_FIELD_NUMBER: builtins.int
+    WRONG_FIELD_NUMBER: builtins.int
+    rows: builtins.int
+    @property
+    def accuracy(self) -> global___MeasuredValue:
+        """The share of right answers; absent for regression and multi-label."""
+    mean_loss: builtins.float
+    """Mean loss."""
+    mean_uncertainty: builtins.float
+    """Mean entropy of the predicted distribution over the log of the number of classes,
+    in [0, 1]; NaN-free: 0 where there are no classes.
+    """
+    @property
+    def right(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
+        """Rows by uncertainty, in the bins between `uncertainty_edges`: right answers, and
+        wrong ones.
+        """
+    @property
+    def wrong(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        rows: builtins.int = ...,
+        accuracy: global___MeasuredValue | None = ...,
+        mean_loss: builtins.float = ...,
+        mean_uncertainty: builtins.float = ...,
+        right: collections.abc.Iterable[builtins.int] | None = ...,
+        wrong: collections.abc.Iterable[builtins.int] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["accuracy", b"accuracy"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["accuracy", b"accuracy", "mean_loss", b"mean_loss", "mean_uncertainty", b"mean_uncertainty", "right", b"right", "rows", b"rows", "wrong", b"wrong"]) -> None: ...
+
+global___SideStatistics = SideStatistics
+
+class Association(google.protobuf.message.Message):
+    """How one property of classes goes with their risk."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PROPERTY_FIELD_NUMBER: builtins.int
+    CORRELATION_FIELD_NUMBER: builtins.int
+    property: builtins.str
+    """"accuracy gap", "class size", "spread", "test accuracy", "uncertainty of members",
+    "uncertainty of non-members".
+    """
+    @property
+    def correlation(self) -> global___MeasuredValue:
+        """Spearman's rank correlation with the class's AUC, with its interval; members and
+        nonmembers hold the number of classes.
+        """
+    def __init__(
+        self,
+        *,
+        property: builtins.str = ...,
+        correlation: global___MeasuredValue | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["correlation", b"correlation"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["correlation", b"correlation", "property", b"property"]) -> None: ...
+
+global___Association = Association
 
 class SkippedAttack(google.protobuf.message.Message):
     """An attack that was asked for and could not run."""
@@ -386,6 +815,7 @@ class SliceResult(google.protobuf.message.Message):
     JUDGE_FIELD_NUMBER: builtins.int
     ATTACKS_FIELD_NUMBER: builtins.int
     ROWS_FIELD_NUMBER: builtins.int
+    BEST_OF_ATTACKS_FIELD_NUMBER: builtins.int
     @property
     def key(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SliceKey]:
         """The features and values that make the slice, sorted by feature."""
@@ -400,6 +830,9 @@ class SliceResult(google.protobuf.message.Message):
         """Rows of the splits in it, whatever they are used for: what "too small to
         judge" is about.
         """
+    @property
+    def best_of_attacks(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___MetricValue]:
+        """Best of several attacks on the slice, as `best_of_attacks` of the whole."""
     def __init__(
         self,
         *,
@@ -407,9 +840,10 @@ class SliceResult(google.protobuf.message.Message):
         judge: global___SideCounts | None = ...,
         attacks: collections.abc.Iterable[global___AttackResult] | None = ...,
         rows: global___SideCounts | None = ...,
+        best_of_attacks: collections.abc.Iterable[global___MetricValue] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing_extensions.Literal["judge", b"judge", "rows", b"rows"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing_extensions.Literal["attacks", b"attacks", "judge", b"judge", "key", b"key", "rows", b"rows"]) -> None: ...
+    def ClearField(self, field_name: typing_extensions.Literal["attacks", b"attacks", "best_of_attacks", b"best_of_attacks", "judge", b"judge", "key", b"key", "rows", b"rows"]) -> None: ...
 
 global___SliceResult = SliceResult
 
@@ -613,7 +1047,7 @@ class StageTime(google.protobuf.message.Message):
     SECONDS_FIELD_NUMBER: builtins.int
     stage: builtins.str
     """"observe" (of a model) or "read" (of saved predictions), "select", "fit",
-    "controls", "score" or "evidence". Not "report", in which these times are written.
+    "controls", "score", "exact" or "evidence". Not "report", in which these times are written.
     """
     seconds: builtins.float
     """Wall-clock seconds."""

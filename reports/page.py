@@ -15,6 +15,7 @@ from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
 from tfx_privacy.proto import privacy_verdict_pb2 as verdict_pb2
 from tfx_privacy.reports.advice import limits_of_the_result, next_steps
+from tfx_privacy.reports.attackers_section import attackers_section
 from tfx_privacy.reports.attacks_table import (
     attack_details,
     attack_rows,
@@ -25,6 +26,7 @@ from tfx_privacy.reports.banner import banner_of
 from tfx_privacy.reports.control_findings import controls_of
 from tfx_privacy.reports.controls_section import controls_section
 from tfx_privacy.reports.epsilon_words import epsilon_sentences
+from tfx_privacy.reports.explanation_section import explanation_section
 from tfx_privacy.reports.glossary import TERMS
 from tfx_privacy.reports.histogram_section import histogram_section
 from tfx_privacy.reports.key_figures import key_figures
@@ -33,6 +35,7 @@ from tfx_privacy.reports.names import name_of, visible
 from tfx_privacy.reports.numerals import count_text, seconds_text, share_text
 from tfx_privacy.reports.policy_facts import baseline_facts, policy_facts
 from tfx_privacy.reports.reading import Reading, read
+from tfx_privacy.reports.record_risk_section import record_risk_section
 from tfx_privacy.reports.records_table import records_rows
 from tfx_privacy.reports.roc_section import roc_section
 from tfx_privacy.reports.slice_findings import slice_findings
@@ -131,6 +134,9 @@ def _context(
         "beyond_by_luck": share_text((1 - confidence) / 2),
         "roc": roc_section(results, evidence),
         "histogram": histogram_section(results, evidence),
+        "attackers": attackers_section(results),
+        "record_risk": record_risk_section(results),
+        "explanation": explanation_section(results),
         "slices": slices_table(results, slice_columns, slice_minimum),
         "slice_measures": [measure_of(spec) for spec in slice_columns],
         "has_bars": bool(slice_columns) and slice_columns[0].name == "auc",

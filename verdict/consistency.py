@@ -19,7 +19,7 @@ from tfx_privacy.verdict.numbers_agree import (
     has_nan,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 def check_consistent(results: results_pb2.PrivacyResults, evidence: Evidence) -> None:

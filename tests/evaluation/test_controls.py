@@ -65,6 +65,7 @@ def _selection(fit: int = 1_000, judge: int = 4_000) -> Selection:
         fit=both,
         judge_sample=both.take(np.arange(0)),
         fit_inputs=both,
+        judge_inputs=both.take(np.arange(0)),
         control_nonmembers=_rows(judge, 3, member=False),
     )
 

@@ -141,8 +141,10 @@ def test_a_sample_is_of_rows_in_the_role_and_carries_what_attacks_read(tmp_path:
         np.testing.assert_array_equal(sample.loss, sample.ids[:, 0].astype(np.float32))
         assert sample.units is None
         assert sample.weight is None
-        assert not sample.slices
         assert not sample.inputs
+    assert list(selection.fit.slices) == ["city"]
+    assert not selection.judge_sample.slices
+    assert not len(selection.judge_inputs)
 
 
 @pytest.mark.parametrize("buckets", [1, 7])
