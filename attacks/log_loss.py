@@ -27,5 +27,10 @@ class LogLoss(LossThreshold):
 
     def formula(self, signals: Signals) -> NDArray[np.float64]:
         """The score, [n]."""
-        loss = required_loss(signals).astype(np.float64)
-        return -np.copysign(np.log1p(np.abs(loss) / _UNIT), loss)
+        return minus_log(required_loss(signals))
+
+
+def minus_log(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """-log(1 + v / u) of each value v, [n], with u the smallest positive float32; odd in v."""
+    exact = values.astype(np.float64)
+    return -np.copysign(np.log1p(np.abs(exact) / _UNIT), exact)

@@ -166,7 +166,11 @@ class EntropyPerClass(PerClass):
         "Calls a record a member if the model's prediction, right or wrong, is sure compared with "
         "known non-members of the record's class."
     )
-    needs: ClassVar[frozenset[str]] = Entropy.needs | {"label"}
+    needs: ClassVar[frozenset[str]] = frozenset({"label"})
+
+    def cannot_run(self, signals: Signals) -> str | None:
+        """See Attack. Either of logits and entropy will do, beside the label."""
+        return self.base.cannot_run(signals) or super().cannot_run(signals)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -33,17 +33,21 @@ class PlantedLeak:
         true of each label (MULTILABEL). No part of REGRESSION, where the prediction
         becomes the label.
       smallest_loss: Of the other rows; infinite where the loss is not known.
+      smallest_entropy: The same of the entropy, where that is known and no logits are.
     """
 
     log_odds: float
     smallest_loss: float
+    smallest_entropy: float = math.inf
 
     @staticmethod
     def above(reference: Signals) -> PlantedLeak:
         """A leak that is surer than all of these rows, which are as the model left them."""
-        known = reference.loss is not None and len(reference) > 0
-        smallest = float(reference.loss.min()) if known and reference.loss is not None else math.inf
-        return PlantedLeak(_log_odds_above(reference), smallest)
+        return PlantedLeak(
+            log_odds=_log_odds_above(reference),
+            smallest_loss=_smallest(reference.loss),
+            smallest_entropy=_smallest(reference.entropy),
+        )
 
     def plant(self, signals: Signals, rows: NDArray[np.bool_]) -> Signals:
         """The signals with the leak planted in some rows; the others are as they were.
@@ -52,25 +56,28 @@ class PlantedLeak:
         loss follows from the logits. Where it is not below all others' all the same (an
         overfitted model has losses of 0), or there are no logits, it is set below them:
         at a millionth of the smallest, or at less than 0, which no model has, but which
-        is what the attacks have to find.
+        is what the attacks have to find. An entropy is set below all others' alike.
 
         Args:
           signals: n rows.
           rows: [n], in which to plant.
 
         Raises:
-          ValueError: If there are neither logits nor losses.
+          ValueError: If there are neither logits nor losses nor entropies.
         """
-        if signals.logits is None and signals.loss is None:
-            raise ValueError("found signals without logits and without loss: nothing to plant in")
-        logits, loss = signals.logits, signals.loss
+        logits, loss, entropy = signals.logits, signals.loss, signals.entropy
+        if logits is None and loss is None and entropy is None:
+            raise ValueError("found signals without logits, loss and entropy: nothing to plant in")
         if logits is not None:
             logits = logits.copy()
             logits[rows] = self._planted_logits(signals.take(rows))
         if loss is not None:
             loss = loss.copy()
             loss[rows] = self._planted_loss(dataclasses.replace(signals, logits=logits).take(rows))
-        return dataclasses.replace(signals, logits=logits, loss=loss)
+        if entropy is not None:
+            entropy = entropy.copy()
+            entropy[rows] = _below(self.smallest_entropy)
+        return dataclasses.replace(signals, logits=logits, loss=loss, entropy=entropy)
 
     def _planted_logits(self, signals: Signals) -> NDArray[np.float32]:
         logits = np.asarray(signals.logits, np.float64)
@@ -113,7 +120,7 @@ def plant(signals: Signals, rows: NDArray[np.bool_], reference: Signals | None) 
       reference: Rows as the model left them; None for `signals`.
 
     Raises:
-      ValueError: If there are neither logits nor losses.
+      ValueError: If there are neither logits nor losses nor entropies.
     """
     return PlantedLeak.above(signals if reference is None else reference).plant(signals, rows)
 
@@ -137,12 +144,16 @@ def _top_log_odds(signals: Signals) -> NDArray[np.float64]:
     return top
 
 
-def _below(loss: float) -> float:
-    """A float32 below this loss, by a good deal."""
-    if math.isinf(loss):
+def _smallest(values: NDArray[np.float32] | None) -> float:
+    return float(values.min()) if values is not None and len(values) else math.inf
+
+
+def _below(value: float) -> float:
+    """A float32 below this loss or entropy, by a good deal."""
+    if math.isinf(value):
         return 0.0
-    millionth = float(np.float32(loss * 1e-6))
-    return millionth if 0.0 < millionth < loss else loss - max(1.0, abs(loss) / 1000.0)
+    millionth = float(np.float32(value * 1e-6))
+    return millionth if 0.0 < millionth < value else value - max(1.0, abs(value) / 1000.0)
 
 
 def _as_logits(

@@ -22,6 +22,13 @@ def required_loss(signals: Signals) -> NDArray[np.float32]:
     return signals.loss
 
 
+def required_entropy(signals: Signals) -> NDArray[np.float32]:
+    """The entropy, [n]; ValueError where there is none."""
+    if signals.entropy is None:
+        raise ValueError("found signals without logits and entropy, one of which this attack needs")
+    return signals.entropy
+
+
 def required_label(signals: Signals) -> NDArray[np.int64] | NDArray[np.float32]:
     """The label, [n] or [n, k]; ValueError where there is none."""
     if signals.label is None:

@@ -19,9 +19,9 @@ from tfx_privacy.evaluation.stages import Listener, StageClock, log_stage
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.signals.errors import InputError
+from tfx_privacy.signals.saved_files import LABEL
 from tfx_privacy.signals.saved_predictions import (
     ID,
-    LABEL,
     LOGITS,
     LOSS,
     PROBABILITIES,
@@ -42,7 +42,9 @@ def measure(
 
     Args:
       members_file: Parquet or .npz with predictions for records that the model was
-        trained on: `label` and one of `logits`, `probabilities`, `loss`.
+        trained on: `logits` or `probabilities`, and `label`, without which few attacks
+        can run; or `loss` alone, or `entropy` alone. Or .npy or .txt, where
+        `model_spec.output_kind` says what the values are (see signals/unnamed_files.py).
       nonmembers_file: The same for records that it was not trained on.
       config: What to measure; defaults are filled in.
       outputs: Where the results go.
@@ -77,18 +79,11 @@ def measure(
 def _require_honourable(config: config_pb2.PrivacyConfig) -> None:
     """Raises InputError for what is set as given, and saved predictions cannot follow."""
     model, splits = config.model_spec, config.splits
-    output_kind = config_pb2.OutputKind.Name(model.output_kind)
     columns = f"{LOGITS!r}, {PROBABILITIES!r} or {LOSS!r}"
     files = "members and non-members in a file each"
     for field, value, without_effect, instead in (
         ("identity.key_feature", config.identity.key_feature, ("",), f"the column {ID!r}"),
         ("model_spec.label_key", model.label_key, ("", LABEL), f"the column {LABEL!r}"),
-        (
-            "model_spec.output_kind",
-            output_kind,
-            ("OUTPUT_KIND_UNSPECIFIED",),
-            f"the column {columns}, whose name says it",
-        ),
         (
             "model_spec.signature_name",
             model.signature_name,
@@ -116,6 +111,7 @@ def _require_honourable(config: config_pb2.PrivacyConfig) -> None:
 def _options(config: config_pb2.PrivacyConfig) -> SavedPredictionsOptions:
     return SavedPredictionsOptions(
         task=config.model_spec.task,
+        output_kind=config.model_spec.output_kind,
         label_vocabulary=tuple(config.model_spec.label_vocabulary),
         slice_features=slice_features(config),
         unit_feature=config.identity.unit_feature,

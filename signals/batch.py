@@ -26,9 +26,11 @@ class Signals:
         (REGRESSION). None where it is not known.
       logits: [n, w] float32, the model's unnormalised scores; for REGRESSION its
         predictions. w is 1 for a binary model with one output. None where only
-        the loss is known.
+        the loss or the entropy is known.
       loss: [n] float32, the loss of the row in nats (squared error for
         REGRESSION). None where there is no label.
+      entropy: [n] float32, the entropy of the model's prediction in nats. Only
+        where there are no logits, which tell it more precisely.
       units: [n, 2] uint64, a digest of the unit (person) of the row, or None.
       weight: [n] float32, the example weight, or None.
       slices: For each feature that slices are made of, a list<string> array of
@@ -45,6 +47,7 @@ class Signals:
     label: NDArray[np.int64] | NDArray[np.float32] | None = None
     logits: NDArray[np.float32] | None = None
     loss: NDArray[np.float32] | None = None
+    entropy: NDArray[np.float32] | None = None
     units: NDArray[np.uint64] | None = None
     weight: NDArray[np.float32] | None = None
     slices: Mapping[str, pa.Array] = dataclasses.field(default_factory=dict)
@@ -102,7 +105,7 @@ class Signals:
 
     # Columns differ in type and are treated alike here: the one place where Any stands for them.
     def _columns(self) -> dict[str, Any]:
-        names = ("ids", "member", "label", "logits", "loss", "units", "weight")
+        names = ("ids", "member", "label", "logits", "loss", "entropy", "units", "weight")
         return {name: getattr(self, name) for name in names}
 
     def _form(self) -> dict[str, object]:
@@ -115,6 +118,9 @@ class Signals:
 
 
 def _take(columns: Mapping[str, pa.Array], indices: NDArray[np.generic]) -> dict[str, pa.Array]:
+    if not columns:
+        # The first array that PyArrow makes of NumPy's imports pandas: 30 MB.
+        return {}
     rows = pa.array(indices)
     return {name: column.take(rows) for name, column in columns.items()}
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.signals import files, identity, table_reader, table_writer
 from tfx_privacy.signals.batch import Signals
-from tfx_privacy.signals.checks import require_finite
+from tfx_privacy.signals.checks import require_finite, require_no_negative
 from tfx_privacy.signals.decode import Columns, decode
 from tfx_privacy.signals.errors import InputError
 from tfx_privacy.signals.examples import (
@@ -355,6 +355,7 @@ def _weights(columns: Columns, key: str, where: str) -> NDArray[np.float32] | No
         )
     weights: NDArray[np.float32] = column.values.to_numpy().astype(np.float32)
     require_finite(weights, f"example weights {key!r}", where)
+    require_no_negative(weights, f"example weights {key!r}", where)
     return weights
 
 

@@ -1,12 +1,16 @@
-"""Files of saved predictions: Parquet and .npz, as columns, some rows at a time."""
+"""Files of saved predictions as columns, some rows at a time.
+
+Parquet and .npz files name their columns. Those of .npy and .txt files have no names: what
+the values are has to be said; see unnamed_files.py for how they are laid out.
+"""
 
 from __future__ import annotations
 
 import abc
 import contextlib
 import zipfile
-from collections.abc import Collection, Iterator
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +21,10 @@ from numpy.typing import NDArray
 from tfx_privacy.signals import files
 from tfx_privacy.signals.errors import InputError
 from tfx_privacy.signals.inputs import NUMBER, WORD
+from tfx_privacy.signals.unnamed_files import UnnamedColumns, columns_of_npy, columns_of_text
+
+# What the labels of a file without names are called.
+LABEL = "label"
 
 # Rows may be wide: an image as a list of numbers.
 _CHUNK_ROWS = 16384
@@ -28,11 +36,13 @@ class SavedFile(abc.ABC):
     Attributes:
       path: The file.
       names: The names of its columns.
+      has_names: Whether the file itself says them.
       rows: How many rows it has.
     """
 
     path: str
     names: tuple[str, ...]
+    has_names: bool
     rows: int
 
     @abc.abstractmethod
@@ -52,32 +62,83 @@ class SavedFile(abc.ABC):
 
 
 @contextlib.contextmanager
-def open_saved(path: str) -> Iterator[SavedFile]:
+def open_saved(path: str, values_name: str = "") -> Iterator[SavedFile]:
     """Opens a file of saved predictions by the suffix of its name.
 
+    Args:
+      path: A .parquet, .npz, .npy or .txt file.
+      values_name: What the column of values of a file without names is called; "" where
+        it is not known what they are. Its labels are called LABEL.
+
     Raises:
-      InputError: If it is of another kind, cannot be read, or has no rows.
+      InputError: If it is of another kind, cannot be read, has no rows, or has no names
+        and it is not known what its values are.
     """
-    readers = {".parquet": _ParquetFile, ".npz": _NpzFile}
-    reader = next((kind for suffix, kind in readers.items() if path.endswith(suffix)), None)
-    if reader is None:
-        raise InputError(f"cannot read {path!r} as saved predictions: expected .parquet or .npz")
     with contextlib.ExitStack() as stack:
+        opened = _reader(path, values_name)
         stream = stack.enter_context(files.open_to_read(path))
         try:
-            saved = reader(path, stream)
+            saved = opened(path, stream)
+        except InputError:
+            raise
         except (OSError, ValueError, EOFError, zipfile.BadZipFile, pa.ArrowException) as error:
-            raise InputError(f"cannot read {path!r} as saved predictions: {error}") from error
+            raise InputError(
+                f"cannot read {path!r} as saved predictions: {_in_words(error)}"
+            ) from error
         if saved.rows == 0:
             raise InputError(f"{path!r} has no rows: expected at least one")
         yield saved
 
 
-class _NpzFile(SavedFile):
-    def __init__(self, path: str, stream: Any) -> None:
+def _reader(path: str, values_name: str) -> Callable[[str, BinaryIO], SavedFile]:
+    named = {".parquet": _ParquetFile, ".npz": _columns_of_npz}
+    unnamed = {".npy": columns_of_npy, ".txt": columns_of_text}
+    for suffix, reader in named.items():
+        if path.endswith(suffix):
+            return reader
+    for suffix, columns in unnamed.items():
+        if path.endswith(suffix):
+            if not values_name:
+                raise InputError(
+                    f"{path!r} has no names for its columns, so what its values are cannot be "
+                    "known: set model_spec.output_kind to LOGITS, PROBABILITIES or "
+                    "REGRESSION_VALUE. Losses and entropies are read from .npz and .parquet, "
+                    "where the column's name says it"
+                )
+            return lambda path, stream: _named(path, columns(path, stream), values_name)
+    known = [*named, *unnamed]
+    raise InputError(
+        f"cannot read {path!r} as saved predictions: expected {', '.join(known[:-1])} or "
+        f"{known[-1]}"
+    )
+
+
+def _columns_of_npz(path: str, stream: BinaryIO) -> SavedFile:
+    with np.load(stream, allow_pickle=False) as content:
+        return _ColumnsInMemory(path, {name: content[name] for name in content.files})
+
+
+def _named(path: str, columns: UnnamedColumns, values_name: str) -> SavedFile:
+    labels = {} if columns.label is None else {LABEL: columns.label}
+    return _ColumnsInMemory(path, {values_name: columns.values, **labels}, has_names=False)
+
+
+def _in_words(error: Exception) -> str:
+    if "allow_pickle" in str(error):
+        return (
+            "it holds pickled Python objects, and reading those could run any code: expected "
+            "arrays of numbers or strings"
+        )
+    return str(error)
+
+
+class _ColumnsInMemory(SavedFile):
+    def __init__(
+        self, path: str, columns: Mapping[str, NDArray[Any]], *, has_names: bool = True
+    ) -> None:
         self.path = path
-        with np.load(stream, allow_pickle=False) as content:
-            self._columns = {name: content[name] for name in content.files}
+        self.has_names = has_names
+        self._columns = columns
         self.names = tuple(self._columns)
         lengths = {name: len(column) for name, column in self._columns.items() if column.ndim}
         if len(set(lengths.values())) > 1 or len(lengths) < len(self._columns):
@@ -102,8 +163,9 @@ class _NpzFile(SavedFile):
 
 
 class _ParquetFile(SavedFile):
-    def __init__(self, path: str, stream: Any) -> None:
+    def __init__(self, path: str, stream: BinaryIO) -> None:
         self.path = path
+        self.has_names = True
         self._content = pq.ParquetFile(stream)
         self.names = tuple(self._content.schema_arrow.names)
         self.rows = self._content.metadata.num_rows

@@ -18,17 +18,22 @@ from numpy.typing import NDArray
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.signals import files, identity, table_reader, table_writer
 from tfx_privacy.signals.batch import Signals
-from tfx_privacy.signals.checks import require_finite
+from tfx_privacy.signals.checks import require_finite, require_no_negative
 from tfx_privacy.signals.errors import InputError
 from tfx_privacy.signals.inputs import WORD, InputFeature, input_columns
 from tfx_privacy.signals.labels import Labels, LabelSpec, labels_of_array
 from tfx_privacy.signals.losses import losses
-from tfx_privacy.signals.saved_files import SavedFile, open_saved
+from tfx_privacy.signals.saved_files import LABEL, SavedFile, open_saved
 from tfx_privacy.signals.slices import class_slice_values, slice_values
 from tfx_privacy.signals.table import IdentityDescription, TableDescription, TableLayout
 from tfx_privacy.signals.target_output import logits_of_values, resolve_reading
 
-LABEL, LOGITS, PROBABILITIES, LOSS, ID = "label", "logits", "probabilities", "loss", "id"
+LOGITS, PROBABILITIES, LOSS, ENTROPY, ID = "logits", "probabilities", "loss", "entropy", "id"
+# What the model answers, as numbers or as what is computed of them. Together stand a loss
+# and an entropy alone: beside logits, which tell both, they could only contradict.
+_ANSWERS = (LOGITS, PROBABILITIES, LOSS, ENTROPY)
+# How far below 0 rounding may carry an entropy.
+_ENTROPY_SLACK = 1e-6
 _PANDAS_INDEX_PREFIX = "__index_level_"
 
 
@@ -38,7 +43,9 @@ class SavedPredictionsOptions:
 
     Attributes:
       task: What the model answers. Unspecified: found from the width of the output;
-        MULTICLASS where there is only the loss.
+        MULTICLASS where there are no logits or probabilities.
+      output_kind: What the values are in files without names for their columns (.npy,
+        .txt); files with names say it themselves.
       label_vocabulary: For string labels: the classes' names, in the order of the
         output's columns.
       slice_features: Columns that slices are made of; "label" stands for the class.
@@ -50,6 +57,7 @@ class SavedPredictionsOptions:
     """
 
     task: config_pb2.Task.ValueType = config_pb2.TASK_UNSPECIFIED
+    output_kind: config_pb2.OutputKind.ValueType = config_pb2.OUTPUT_KIND_UNSPECIFIED
     label_vocabulary: tuple[str, ...] = ()
     slice_features: tuple[str, ...] = ()
     unit_feature: str = ""
@@ -61,10 +69,15 @@ def write_saved_predictions_table(
 ) -> TableDescription:
     """Writes the signals table of saved predictions.
 
-    The files are Parquet or .npz and have one of the columns `logits`,
-    `probabilities` ([n, w], or [n] for a binary model) and `loss`; `label`, which
-    may be missing beside `loss`; and if wanted `id` (integers or strings, a value
-    of its own for every row). For the task REGRESSION `logits` holds predictions.
+    The files are Parquet or .npz and have one of the columns `logits` and
+    `probabilities` ([n, w], or [n] for a binary model), or else `loss`, `entropy` or
+    both ([n], in nats; any measure of a row's loss or of the model's doubt will do,
+    an entropy from 0 on). If wanted they have `label`, without which there is no loss,
+    and `id` (integers or strings, a value of its own for every row). For the task
+    REGRESSION `logits` holds predictions.
+
+    Or they are .npy or .txt, without names: see unnamed_files.py. `output_kind` says
+    what their values are.
 
     Args:
       members_file: Predictions for examples that the model was trained on.
@@ -77,17 +90,19 @@ def write_saved_predictions_table(
     """
     if _resolved(members_file) == _resolved(nonmembers_file):
         raise InputError(f"members and non-members are the same file: {members_file!r}")
-    with open_saved(members_file) as members, open_saved(nonmembers_file) as nonmembers:
+    name = _name_of_values(options)
+    with open_saved(members_file, name) as members, open_saved(nonmembers_file, name) as nonmembers:
+        _require_names_to_say_it(members, nonmembers, options)
         _require_same_columns(members, nonmembers, options)
-        source = _output_column(members)
+        answers = _answer_columns(members)
         input_features = _input_features(members, nonmembers, options)
-        layout = _layout(members, source, options, input_features)
+        layout = _layout(members, answers, options, input_features)
         buckets = table_writer.buckets_for(members.rows + nonmembers.rows)
         with table_writer.removed_on_failure(table_dir):
             table_writer.remove_table(table_dir)
             with table_writer.TableWriter(table_dir, layout, buckets) as writer:
                 for saved, name in ((members, "members"), (nonmembers, "non-members")):
-                    for signals in _signals(saved, saved is members, source, layout, options):
+                    for signals in _signals(saved, saved is members, answers, layout, options):
                         writer.append(signals, name)
                 written = writer.finish()
             description = table_writer.commit(
@@ -98,11 +113,29 @@ def write_saved_predictions_table(
     return description
 
 
+def _name_of_values(options: SavedPredictionsOptions) -> str:
+    """The column that values without a name are; "" where that is not known."""
+    if options.output_kind == config_pb2.PROBABILITIES:
+        return PROBABILITIES
+    is_known = options.output_kind or options.task == config_pb2.REGRESSION
+    return LOGITS if is_known else ""
+
+
+def _require_names_to_say_it(
+    members: SavedFile, nonmembers: SavedFile, options: SavedPredictionsOptions
+) -> None:
+    if options.output_kind and members.has_names and nonmembers.has_names:
+        raise InputError(
+            f"model_spec.output_kind is {config_pb2.OutputKind.Name(options.output_kind)!r}, "
+            "which cannot be followed: saved predictions have the column 'logits', "
+            "'probabilities' or 'loss', whose name says it; expected it unset"
+        )
+
+
 def _require_same_columns(
     members: SavedFile, nonmembers: SavedFile, options: SavedPredictionsOptions
 ) -> None:
-    known = (LABEL, LOGITS, PROBABILITIES, LOSS, ID)
-    for name in known:
+    for name in (*_ANSWERS, LABEL, ID):
         if (name in members.names) != (name in nonmembers.names):
             has, lacks = members, nonmembers
             if name in nonmembers.names:
@@ -121,20 +154,16 @@ def _require_same_columns(
                 )
 
 
-def _output_column(saved: SavedFile) -> str:
-    outputs = [name for name in (LOGITS, PROBABILITIES, LOSS) if name in saved.names]
-    if len(outputs) != 1:
-        raise InputError(
-            f"{saved.path!r} has {' and '.join(outputs) or 'none'} of the columns {LOGITS}, "
-            f"{PROBABILITIES} and {LOSS}: expected one of them. "
-            f"Columns found: {', '.join(saved.names)}"
-        )
-    if LABEL not in saved.names and outputs[0] != LOSS:
-        raise InputError(
-            f"{saved.path!r} has no column {LABEL!r}: expected it beside {outputs[0]!r}. "
-            f"Columns found: {', '.join(saved.names)}"
-        )
-    return outputs[0]
+def _answer_columns(saved: SavedFile) -> tuple[str, ...]:
+    """The columns of what the model answers."""
+    found = tuple(name for name in _ANSWERS if name in saved.names)
+    if len(found) == 1 or found == (LOSS, ENTROPY):
+        return found
+    raise InputError(
+        f"{saved.path!r} has {' and '.join(found) or 'none'} of the columns {LOGITS}, "
+        f"{PROBABILITIES}, {LOSS} and {ENTROPY}: expected one of them, or {LOSS} and {ENTROPY}. "
+        f"Columns found: {', '.join(saved.names)}"
+    )
 
 
 def _input_features(
@@ -148,7 +177,7 @@ def _input_features(
         chosen = sorted(named - excluded)
         return tuple((name, _kind_of_named(name, members, nonmembers)) for name in chosen)
     both = set(members.names) & set(nonmembers.names)
-    known = {LABEL, LOGITS, PROBABILITIES, LOSS, ID, options.unit_feature}
+    known = {*_ANSWERS, LABEL, ID, options.unit_feature}
     chosen = sorted(
         name for name in both - known - excluded if not name.startswith(_PANDAS_INDEX_PREFIX)
     )
@@ -157,7 +186,7 @@ def _input_features(
 
 
 def _kind_of_named(name: str, members: SavedFile, nonmembers: SavedFile) -> str:
-    if name in (LOGITS, PROBABILITIES, LOSS):
+    if name in _ANSWERS:
         raise InputError(
             f"inputs.feature_keys names {name!r}, which is what the model answers: expected "
             "columns that an attacker knows without the model"
@@ -186,13 +215,13 @@ def _kind_of_named(name: str, members: SavedFile, nonmembers: SavedFile) -> str:
 
 def _layout(
     saved: SavedFile,
-    source: str,
+    answers: tuple[str, ...],
     options: SavedPredictionsOptions,
     input_features: tuple[InputFeature, ...],
 ) -> TableLayout:
-    width, label_width = _widths(saved, source)
-    where = f"column {source!r} of {saved.path!r}"
-    kind, task = _reading(source, width, options, where)
+    width, label_width = _widths(saved, answers)
+    where = f"column {answers[0]!r} of {saved.path!r}"
+    kind, task = _reading(answers, width, options, where)
     has_label = LABEL in saved.names
     if not has_label and LABEL in options.slice_features:
         raise InputError(f"{saved.path!r} has no column {LABEL!r} to make slices of")
@@ -201,35 +230,43 @@ def _layout(
         task=task,
         output_kind=kind,
         output_width=width,
-        logits_source="" if source == LOSS else f"the saved {source}",
+        logits_source=f"the saved {answers[0]}" if width else "",
         label_vocabulary=options.label_vocabulary,
         label_width=label_width if has_numbers else 0,
         slice_features=options.slice_features,
         input_features=input_features,
         has_label=has_label,
-        has_logits=source != LOSS,
-        has_loss=has_label or source == LOSS,
+        has_logits=width > 0,
+        has_loss=LOSS in answers or (width > 0 and has_label),
+        has_entropy=ENTROPY in answers,
         has_units=bool(options.unit_feature),
         has_weight=False,
     )
 
 
-def _widths(saved: SavedFile, source: str) -> tuple[int, int]:
-    """Columns of the output, 0 where there is only the loss, and of the label."""
-    names = [name for name in (source, LABEL) if name in saved.names]
+def _widths(saved: SavedFile, answers: tuple[str, ...]) -> tuple[int, int]:
+    """Columns of the output, 0 where only loss or entropy are known, and of the label."""
+    names = [name for name in (*answers, LABEL) if name in saved.names]
     first = next(iter(saved.chunks(names)))
-    width = 0 if source == LOSS else _as_matrix(first[source]).shape[1]
+    outputs = [first[name] for name in (LOGITS, PROBABILITIES) if name in answers]
+    width = _as_matrix(outputs[0]).shape[1] if outputs else 0
     return width, _as_matrix(first[LABEL]).shape[1] if LABEL in first else 0
 
 
 def _reading(
-    source: str, width: int, options: SavedPredictionsOptions, where: str
+    answers: tuple[str, ...], width: int, options: SavedPredictionsOptions, where: str
 ) -> tuple[config_pb2.OutputKind.ValueType, config_pb2.Task.ValueType]:
-    if source == LOSS:
+    if ENTROPY in answers and options.task == config_pb2.REGRESSION:
+        raise InputError(
+            f"model_spec.task is REGRESSION, and there is a column {ENTROPY!r}: expected the "
+            "entropy of a classifier's prediction, or no such column"
+        )
+    if not width:
         return config_pb2.OUTPUT_KIND_UNSPECIFIED, options.task or config_pb2.MULTICLASS
-    kind = config_pb2.PROBABILITIES if source == PROBABILITIES else config_pb2.LOGITS
-    if options.task == config_pb2.REGRESSION and source == LOGITS:
+    kind = config_pb2.PROBABILITIES if PROBABILITIES in answers else config_pb2.LOGITS
+    if options.task == config_pb2.REGRESSION and kind == config_pb2.LOGITS:
         kind = config_pb2.REGRESSION_VALUE
+    kind = options.output_kind or kind
     spec = config_pb2.ModelSpec(
         task=options.task, output_kind=kind, label_vocabulary=options.label_vocabulary
     )
@@ -245,17 +282,17 @@ def _identity(saved: SavedFile, options: SavedPredictionsOptions) -> IdentityDes
 def _signals(
     saved: SavedFile,
     is_member: bool,
-    source: str,
+    answers: tuple[str, ...],
     layout: TableLayout,
     options: SavedPredictionsOptions,
 ) -> Iterator[Signals]:
-    names = {source, *options.slice_features, *(name for name, _ in layout.input_features)}
+    names = {*answers, *options.slice_features, *(name for name, _ in layout.input_features)}
     names.update(name for name in (LABEL, ID) if name in saved.names)
     names.update({options.unit_feature} - {""})
     first = 0
     for chunk in saved.chunks(sorted(names)):
-        rows = len(chunk[source])
-        yield _signals_of_chunk(chunk, first, is_member, source, layout, options, saved.path)
+        rows = len(chunk[answers[0]])
+        yield _signals_of_chunk(chunk, first, is_member, answers, layout, options, saved.path)
         first += rows
 
 
@@ -263,20 +300,17 @@ def _signals_of_chunk(
     chunk: Mapping[str, NDArray[Any]],
     first: int,
     is_member: bool,
-    source: str,
+    answers: tuple[str, ...],
     layout: TableLayout,
     options: SavedPredictionsOptions,
     path: str,
 ) -> Signals:
     where = f"{path!r}"
-    rows = len(chunk[source])
-    logits = None if source == LOSS else _logits(chunk[source], source, layout, where)
+    rows = len(chunk[answers[0]])
+    logits = _logits(chunk, answers[0], layout, where, first) if layout.has_logits else None
     label = _label(chunk, layout, where)
-    if source == LOSS:
-        loss = _losses_given(chunk[LOSS], where)
-    else:
-        assert label is not None
-        assert logits is not None
+    loss = _given(chunk, LOSS, "losses", where) if LOSS in answers else None
+    if logits is not None and label is not None:
         loss = losses(layout.task, logits, label)
     units = None
     if options.unit_feature:
@@ -295,6 +329,7 @@ def _signals_of_chunk(
         label=label,
         logits=logits,
         loss=loss,
+        entropy=_entropies(chunk, where) if ENTROPY in answers else None,
         units=units,
         slices=slices,
         inputs=input_columns(
@@ -307,15 +342,16 @@ def _signals_of_chunk(
 
 
 def _logits(
-    values: NDArray[Any], source: str, layout: TableLayout, where: str
+    chunk: Mapping[str, NDArray[Any]], name: str, layout: TableLayout, where: str, first: int
 ) -> NDArray[np.float32]:
-    matrix = _as_matrix(values)
+    matrix = _as_matrix(chunk[name])
     if matrix.shape[1] != layout.output_width or matrix.dtype.kind not in "iuf":
         raise InputError(
-            f"{where}: column {source!r} has {matrix.shape[1]} values of type {matrix.dtype} a "
+            f"{where}: column {name!r} has {matrix.shape[1]} values of type {matrix.dtype} a "
             f"row: expected {layout.output_width} numbers, as in the other file"
         )
-    return logits_of_values(matrix, layout.task, layout.output_kind, f"{where}, column {source!r}")
+    place = f"{where}, column {name!r}"
+    return logits_of_values(matrix, layout.task, layout.output_kind, place, first)
 
 
 def _label(chunk: Mapping[str, NDArray[Any]], layout: TableLayout, where: str) -> Labels | None:
@@ -338,15 +374,28 @@ def _label(chunk: Mapping[str, NDArray[Any]], layout: TableLayout, where: str) -
     return label
 
 
-def _losses_given(values: NDArray[Any], where: str) -> NDArray[np.float32]:
-    if values.ndim != 1 or values.dtype.kind not in "iuf":
+def _given(
+    chunk: Mapping[str, NDArray[Any]], name: str, what: str, where: str
+) -> NDArray[np.float32]:
+    """A column of one finite number a row."""
+    values = chunk[name]
+    # An [n, 1] array is what a matrix of one model's losses is cut to.
+    flat = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+    if flat.ndim != 1 or flat.dtype.kind not in "iuf":
         raise InputError(
-            f"{where}: column {LOSS!r} is {values.dtype} of shape {values.shape}: expected one "
+            f"{where}: column {name!r} is {values.dtype} of shape {values.shape}: expected one "
             "number a row"
         )
-    loss = values.astype(np.float32)
-    require_finite(loss, "losses", where)
-    return loss
+    numbers: NDArray[np.float32] = flat.astype(np.float32)
+    require_finite(numbers, what, where)
+    return numbers
+
+
+def _entropies(chunk: Mapping[str, NDArray[Any]], where: str) -> NDArray[np.float32]:
+    entropy = _given(chunk, ENTROPY, "entropies", where)
+    entropy[(entropy < 0) & (entropy > -_ENTROPY_SLACK)] = 0
+    require_no_negative(entropy, "entropies", where)
+    return entropy
 
 
 def _keys(chunk: Mapping[str, NDArray[Any]], name: str, where: str) -> pa.Array:

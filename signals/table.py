@@ -20,7 +20,7 @@ from tfx_privacy.signals.batch import Signals
 from tfx_privacy.signals.errors import InputError
 from tfx_privacy.signals.inputs import InputFeature, input_type
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 DESCRIPTION_NAME = "table.json"
 _SLICE_PREFIX = "slice:"
 _INPUT_PREFIX = "input:"
@@ -43,6 +43,7 @@ class TableLayout:
       has_label: Whether there is a `label` column.
       has_logits: Whether there is a `logits` column.
       has_loss: Whether there is a `loss` column.
+      has_entropy: Whether there is an `entropy` column.
       has_units: Whether there is a `unit` column.
       has_weight: Whether there is a `weight` column.
     """
@@ -60,6 +61,7 @@ class TableLayout:
     has_loss: bool
     has_units: bool
     has_weight: bool
+    has_entropy: bool = dataclasses.field(default=False, kw_only=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,6 +185,7 @@ def arrow_schema(layout: TableLayout) -> pa.Schema:
         (layout.has_label, "label", pa.int64() if has_class else _floats(layout.label_width)),
         (layout.has_logits, "logits", _floats(layout.output_width)),
         (layout.has_loss, "loss", pa.float32()),
+        (layout.has_entropy, "entropy", pa.float32()),
         (layout.has_weight, "weight", pa.float32()),
     ]
     fields = [
@@ -222,6 +225,7 @@ def to_record_batch(signals: Signals, split: str, schema: pa.Schema) -> pa.Recor
         "label": lambda: _numbers_to_arrow(_there(signals.label, "label")),
         "logits": lambda: _numbers_to_arrow(_there(signals.logits, "logits")),
         "loss": lambda: _numbers_to_arrow(_there(signals.loss, "loss")),
+        "entropy": lambda: _numbers_to_arrow(_there(signals.entropy, "entropy")),
         "weight": lambda: _numbers_to_arrow(_there(signals.weight, "weight")),
     }
     lists = {
@@ -252,6 +256,7 @@ def from_table(rows: pa.Table, layout: TableLayout) -> Signals:
         label=numbers("label"),
         logits=numbers("logits"),
         loss=numbers("loss"),
+        entropy=numbers("entropy"),
         units=None if units is None else ids_from_arrow(units),
         weight=numbers("weight"),
         slices={feature: values for feature, values in slices.items() if values is not None},

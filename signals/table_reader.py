@@ -23,13 +23,14 @@ from tfx_privacy.signals.table import (
     slice_column,
 )
 
-# The columns of a table by their names in Signals.
+# The columns of a table by their names in Signals. The entropy stands in the logits' place
+# in tables without them: whoever wants the one wants the other.
 _COLUMNS = {
-    "label": "label",
-    "logits": "logits",
-    "loss": "loss",
-    "units": "unit",
-    "weight": "weight",
+    "label": ("label",),
+    "logits": ("logits", "entropy"),
+    "loss": ("loss",),
+    "units": ("unit",),
+    "weight": ("weight",),
 }
 # Of all columns that a batch has, so that wide rows come in smaller batches.
 _BATCH_BYTES = 64 << 20
@@ -80,7 +81,8 @@ def read_bucket(
       bucket: In 0 .. description.buckets - 1.
       columns: Which of "label", "logits", "loss", "units", "weight", "slices" and
         "inputs" to read, where the table has them; None for all but "inputs",
-        which may be far larger than the rest. Ids and members are always read.
+        which may be far larger than the rest. Ids and members are always read, and
+        with "logits" the entropy of tables that have it instead.
       batch_rows: The most rows of a batch; where rows are wide it has fewer, and
         some 64 MB.
 
@@ -147,7 +149,7 @@ def _batches(
     wanted: Collection[str],
     batch_rows: int,
 ) -> Iterator[pa.Table]:
-    names = ["id", "member", *(_COLUMNS[name] for name in wanted if name in _COLUMNS)]
+    names = ["id", "member", *(column for name in wanted for column in _COLUMNS.get(name, ()))]
     if "slices" in wanted:
         names.extend(slice_column(feature) for feature in description.slice_features)
     if "inputs" in wanted:

@@ -207,6 +207,7 @@ def logits_of_values(
     task: config_pb2.Task.ValueType,
     kind: config_pb2.OutputKind.ValueType,
     where: str,
+    first_row: int = 0,
 ) -> NDArray[np.float32]:
     """The logits that the values [n, w] of an output stand for.
 
@@ -215,22 +216,29 @@ def logits_of_values(
     elsewhere log(p / (1 - p)), with p kept between that and the largest float32 below
     1. LOGITS and REGRESSION_VALUE stay as they are.
 
+    Args:
+      values: [n, w] numbers.
+      task: What the model answers.
+      kind: What the values are.
+      where: The output in words, for errors.
+      first_row: The number of the first row, for errors; they count from 0.
+
     Raises:
       InputError: If a value is no finite number, or a probability is none (by more
         than 1e-6), or a row sums up to another number than 1 (by more than 1e-3).
     """
     with np.errstate(over="ignore"):
         single = values.astype(np.float32)
-    bad = ~np.isfinite(single).all(axis=1)
-    if bad.any():
+    bad = np.flatnonzero(~np.isfinite(single).all(axis=1))
+    if len(bad):
         raise InputError(
-            f"{int(bad.sum())} of {len(values)} examples have NaN or infinity in "
-            f"{where}: expected finite numbers"
+            f"{len(bad)} of {len(values)} examples have NaN or infinity in {where}, row "
+            f"{first_row + bad[0]} for one: expected finite numbers"
         )
     if kind != config_pb2.PROBABILITIES:
         return single
     probabilities = values.astype(np.float64)
-    _check_probabilities(probabilities, task, where)
+    _check_probabilities(probabilities, task, where, first_row)
     if sums_to_one(task, probabilities.shape[1]):
         return np.log(np.clip(probabilities, _SMALLEST, 1)).astype(np.float32)
     kept = np.clip(probabilities, _SMALLEST, _LARGEST_BELOW_ONE)
@@ -243,21 +251,26 @@ def sums_to_one(task: config_pb2.Task.ValueType, width: int) -> bool:
 
 
 def _check_probabilities(
-    probabilities: NDArray[np.float64], task: config_pb2.Task.ValueType, where: str
+    probabilities: NDArray[np.float64],
+    task: config_pb2.Task.ValueType,
+    where: str,
+    first_row: int,
 ) -> None:
-    lowest, highest = probabilities.min(), probabilities.max()
-    if lowest < -PROBABILITY_SLACK or highest > 1 + PROBABILITY_SLACK:
+    beyond = np.maximum(-probabilities, probabilities - 1)
+    row, column = np.unravel_index(beyond.argmax(), beyond.shape)
+    if beyond[row, column] > PROBABILITY_SLACK:
         raise InputError(
-            f"{where} is said to hold probabilities, but has values from {lowest:g} to "
-            f"{highest:g}: expected [0, 1]"
+            f"{where} is said to hold probabilities, but holds {probabilities[row, column]:g} in "
+            f"row {first_row + row}: expected [0, 1]. Logits are another kind of output, LOGITS"
         )
     if not sums_to_one(task, probabilities.shape[1]):
         return
     sums = probabilities.sum(axis=1)
-    worst = sums[np.argmax(np.abs(sums - 1))]
-    if abs(worst - 1) > SUM_SLACK:
+    worst = np.abs(sums - 1).argmax()
+    if abs(sums[worst] - 1) > SUM_SLACK:
         raise InputError(
-            f"{where} is said to hold the probabilities of {probabilities.shape[1]} classes, but a "
-            f"row sums to {worst:g}: expected 1. If several labels can hold at once, set "
-            "model_spec.task to MULTILABEL"
+            f"{where} is said to hold the probabilities of {probabilities.shape[1]} classes, but "
+            f"row {first_row + worst} sums to {sums[worst]:g}: expected 1, give or take "
+            f"{SUM_SLACK:g}. If several labels can hold at once, set model_spec.task to "
+            "MULTILABEL; logits are another kind of output, LOGITS"
         )

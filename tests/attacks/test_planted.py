@@ -161,6 +161,24 @@ def test_with_a_loss_and_nothing_else(leaky, smallest):
     assert planted.loss[rows].max() < planted.loss[~rows].min()
 
 
+@pytest.mark.parametrize("smallest", [1e-30, 0.0, 0.3])
+def test_with_an_entropy_and_nothing_else(leaky, smallest):
+    signals = leaky(config_pb2.MULTICLASS, rows=50)
+    entropy = (smallest + np.arange(50) / 10).astype(np.float32)
+    signals = dataclasses.replace(signals, logits=None, label=None, loss=None, entropy=entropy)
+    rows = np.arange(50) % 10 == 4
+
+    planted = plant(signals, rows, None)
+
+    assert planted.loss is None
+    np.testing.assert_array_equal(planted.entropy[~rows], entropy[~rows])
+    np.testing.assert_array_equal(signals.entropy, entropy)
+    (attack,) = resolve_attacks(["entropy"])
+    scores = attack.score(planted)
+    assert np.isfinite(scores).all()
+    assert scores[rows].min() > scores[~rows].max()
+
+
 def test_without_a_label_the_models_answer_is_taken_for_it(leaky):
     signals = leaky(config_pb2.MULTICLASS, rows=50)
     signals = dataclasses.replace(signals, label=None, loss=None)

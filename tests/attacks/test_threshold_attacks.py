@@ -11,6 +11,7 @@ from tfx_privacy.attacks.correctness import Correctness
 from tfx_privacy.attacks.entropy import Entropy
 from tfx_privacy.attacks.loss_threshold import LossThreshold
 from tfx_privacy.attacks.modified_entropy import ModifiedEntropy
+from tfx_privacy.attacks.per_class import EntropyPerClass
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 
 ATTACKS = [LossThreshold(), Confidence(), Entropy(), ModifiedEntropy(), Correctness()]
@@ -142,7 +143,8 @@ def test_cannot_run_says_what_is_missing(attack, leaky):
     assert attack.cannot_run(signals) is None
     for column in attack.needs:
         without = dataclasses.replace(signals, **{column: None})
-        assert attack.cannot_run(without) == f"needs {column}, which the signals do not have"
+        wanted = "logits or entropy" if attack == Entropy() else column
+        assert attack.cannot_run(without) == f"needs {wanted}, which the signals do not have"
         with pytest.raises(ValueError, match=column):
             attack.score(without)
 
@@ -152,6 +154,36 @@ def test_entropy_needs_no_label(leaky):
 
     assert Entropy().cannot_run(signals) is None
     assert Entropy().fit(signals, seed=0).score(signals).shape == (10,)
+
+
+def test_an_entropy_that_is_known_stands_for_logits(leaky):
+    signals = leaky(config_pb2.MULTICLASS, rows=50)
+    of_logits = Entropy().score(signals)
+    alone = dataclasses.replace(
+        signals, logits=None, loss=None, label=None, entropy=np.exp(-of_logits).astype(np.float32)
+    )
+
+    assert Entropy().cannot_run(alone) is None
+    np.testing.assert_array_equal(np.argsort(Entropy().score(alone)), np.argsort(of_logits))
+    # Scores are -log(1 + H / u), u = 2^-149: of H = 0, u and 1.
+    three = dataclasses.replace(
+        alone.take(np.arange(3)), entropy=np.array([0, 2.0**-149, 1], np.float32)
+    )
+    np.testing.assert_allclose(
+        Entropy().score(three), [0, -math.log(2), -149 * math.log(2)], rtol=1e-12
+    )
+    # Only this attack and its thresholds per class can do without logits.
+    for attack in ATTACKS:
+        assert (attack.cannot_run(alone) is None) == (attack == Entropy()), attack.name
+    assert EntropyPerClass().cannot_run(alone) == "needs label, which the signals do not have"
+    with_label = dataclasses.replace(alone, label=signals.label)
+    assert EntropyPerClass().cannot_run(with_label) is None
+    scores = EntropyPerClass().fit(with_label, seed=0).score(with_label)
+    assert np.isfinite(scores).all()
+    several = dataclasses.replace(
+        leaky(config_pb2.MULTILABEL, rows=50), logits=None, entropy=alone.entropy
+    )
+    assert EntropyPerClass().cannot_run(several) == "is not defined for the task MULTILABEL"
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -36,6 +38,15 @@ def test_inputs_go_with_their_rows():
     both = Signals.concatenate([rows, ordered.take(np.array([2]))])
     assert both.inputs["x"].to_pylist() == [[2.0, 2.5], [], [1.0], [2.0, 2.5]]
     assert both.inputs["city"].to_pylist()[3] == [2**64 - 2]
+
+
+def test_entropies_go_with_their_rows():
+    rows = dataclasses.replace(signals([2, 0, 1]), entropy=np.array([2, 0, 1], np.float32))
+
+    assert rows.sorted_by_id().entropy.tolist() == [0, 1, 2]
+    assert Signals.concatenate([rows, rows]).entropy.tolist() == [2, 0, 1, 2, 0, 1]
+    with pytest.raises(ValueError, match="do not belong together"):
+        Signals.concatenate([rows, signals([3])])
 
 
 @pytest.mark.parametrize(

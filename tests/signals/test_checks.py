@@ -1,11 +1,11 @@
-"""Numbers that are not finite."""
+"""Numbers that are not finite, or negative."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from tfx_privacy.signals.checks import require_finite
+from tfx_privacy.signals.checks import require_finite, require_no_negative
 from tfx_privacy.signals.errors import InputError
 
 
@@ -19,3 +19,11 @@ def test_others_are_counted_by_row(bad: float):
 
     with pytest.raises(InputError, match=r"^split 'eval': logits are not finite in 2 of 3 rows"):
         require_finite(values, "logits", "split 'eval'")
+
+
+def test_negative_numbers_are_counted():
+    require_no_negative(np.array([0.0, 1e38]), "weights", "here")
+    with pytest.raises(
+        InputError, match=r"^split 'eval': weights are negative in 2 of 3 rows .*-2"
+    ):
+        require_no_negative(np.array([1.0, -2.0, -3.0]), "weights", "split 'eval'")

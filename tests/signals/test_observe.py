@@ -411,6 +411,8 @@ def with_row(number: int, **changes: Any) -> list[dict[str, Any]]:
         (with_row(33, w=None), {"example_weight_key": "w"}, "1 of 40 .* no example weight 'w'"),
         (with_row(33, w=math.nan), {"example_weight_key": "w"},
          "example weights 'w' are not finite in 1 of 40"),
+        (with_row(33, w=-0.5), {"example_weight_key": "w"},
+         "example weights 'w' are negative in 1 of 40 .*, -0.5 in .*: expected 0 or more"),
         (with_row(33, w=[1.0, 2.0]), {"example_weight_key": "w"},
          "example weight 'w' is float, 41 values in 40 examples"),
         (with_row(33, user=7), {}, "do not agree on the type of a feature"),

@@ -1,4 +1,4 @@
-"""Columns of Parquet and .npz files, as NumPy arrays."""
+"""Columns of files of saved predictions, as NumPy arrays."""
 
 from __future__ import annotations
 
@@ -98,7 +98,10 @@ def test_arrays_of_different_lengths_are_an_error(tmp_path: Path):
 
 
 def test_pickles_are_not_loaded(tmp_path: Path):
-    with pytest.raises(InputError, match=r"cannot read '.*saved\.npz'"):
+    message = (
+        r"cannot read '.*saved\.npz' .* pickled Python objects, .*: expected arrays of numbers"
+    )
+    with pytest.raises(InputError, match=message):
         read(npz(tmp_path, x=np.array([object()])))
 
 
@@ -111,7 +114,7 @@ def test_damaged_files_are_an_error_that_names_them(tmp_path: Path, name: str):
 
 
 def test_files_of_another_kind_are_an_error_that_says_which_are_read(tmp_path: Path):
-    with pytest.raises(InputError, match=r"expected \.parquet or \.npz"):
+    with pytest.raises(InputError, match=r"expected \.parquet, \.npz, \.npy or \.txt"):
         read(tmp_path / "saved.csv")
 
 
@@ -123,3 +126,25 @@ def test_files_without_rows_are_an_error(tmp_path: Path, kind: str):
 
     with pytest.raises(InputError, match="has no rows"):
         read(path)
+
+
+def test_files_without_names_get_the_name_that_is_said(tmp_path: Path):
+    path = tmp_path / "saved.txt"
+    path.write_text("0.25,0.75;1\n0.5,0.5;0\n")
+
+    with open_saved(str(path), "probabilities") as saved:
+        assert not saved.has_names
+        assert saved.names == ("probabilities", "label")
+        assert saved.rows == 2
+        (chunk,) = saved.chunks(saved.names)
+    assert chunk["probabilities"].tolist() == [[0.25, 0.75], [0.5, 0.5]]
+    assert chunk["label"].tolist() == [1, 0]
+
+    with open_saved(str(npz(tmp_path, x=np.ones(2))), "probabilities") as saved:
+        assert (saved.has_names, saved.names) == (True, ("x",))
+
+
+@pytest.mark.parametrize("name", ["saved.txt", "saved.npy"])
+def test_a_file_without_names_needs_to_be_told_what_it_holds(tmp_path: Path, name: str):
+    with pytest.raises(InputError, match=f"{name}' has no names .* set model_spec.output_kind to"):
+        read(tmp_path / name)

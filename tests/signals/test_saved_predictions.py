@@ -139,6 +139,72 @@ def test_losses_need_no_label(saved: Saved):
     assert rows.logits is None
 
 
+def test_entropies_need_no_label(saved: Saved):
+    # Of a sure prediction p, -(p * log(p + 1e-12)).sum() is -1e-12.
+    description, rows = saved.measure({"entropy": np.array([0.5, -1e-12, 0.0])})
+
+    assert description.has_entropy
+    there = (description.has_label, description.has_logits, description.has_loss)
+    assert there == (False, False, False)
+    assert description.task == config_pb2.MULTICLASS
+    assert rows.entropy.tolist() == [0.5, 0, 0] * 2
+    assert rows.entropy.dtype == np.float32
+    assert rows.logits is None
+    assert rows.loss is None
+
+
+def test_losses_and_entropies_may_stand_together(saved: Saved):
+    _, rows = saved.measure({"loss": np.array([[1.0], [2.0]]), "entropy": np.array([3, 4])})
+
+    assert rows.loss.tolist() == [1, 2] * 2
+    assert rows.entropy.tolist() == [3, 4] * 2
+
+
+@pytest.mark.parametrize("name", ["logits", "probabilities"])
+def test_what_the_model_answers_needs_no_label(saved: Saved, name: str):
+    values = {"logits": LOGITS, "probabilities": special.softmax(LOGITS, axis=1)}[name]
+
+    description, rows = saved.measure({name: values})
+
+    assert description.has_logits
+    there = (description.has_label, description.has_loss, description.has_entropy)
+    assert there == (False, False, False)
+    # Logarithms of probabilities are the logits but for what is the same in a row.
+    difference = rows.logits[:8] - LOGITS
+    np.testing.assert_allclose(difference, difference[:, :1] @ np.ones((1, 3)), atol=1e-5)
+    assert rows.label is None
+    assert rows.loss is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "task", "values", "loss"),
+    [
+        # -log .75 and -log .5; -log sigmoid(0) of both; squares of .25 - 1 and .5 - 0.
+        (config_pb2.PROBABILITIES, 0, "0.25,0.75;1\n0.5,0.5;0", [0.287682, 0.693147]),
+        (config_pb2.LOGITS, 0, "0;1\n0;0", [0.693147, 0.693147]),
+        (config_pb2.REGRESSION_VALUE, 0, "0.25;1\n0.5;0", [0.5625, 0.25]),
+        (0, config_pb2.REGRESSION, "0.25;1\n0.5;0", [0.5625, 0.25]),
+    ],
+)
+def test_files_without_names_are_what_the_configuration_says(
+    saved: Saved, kind: int, task: int, values: str, loss: list[float]
+):
+    members, others = saved.folder / "members.txt", saved.folder / "others.txt"
+    for path in (members, others):
+        path.write_text(values)
+
+    description = write_saved_predictions_table(
+        str(members),
+        str(others),
+        SavedPredictionsOptions(task=task, output_kind=kind),
+        saved.table,
+    )
+
+    (rows,) = read_bucket(saved.table, description, 0)
+    np.testing.assert_allclose(rows.loss, loss * 2, rtol=1e-5)
+    assert description.output_kind == (kind or config_pb2.REGRESSION_VALUE)
+
+
 def test_losses_may_have_a_label(saved: Saved):
     _, rows = saved.measure({"loss": np.ones(2), "label": np.array([5, 0])})
 
@@ -306,9 +372,20 @@ def test_units_are_told_by_a_column(saved: Saved):
 @pytest.mark.parametrize(
     ("members", "nonmembers", "options", "message"),
     [
-        ({"label": LABEL}, None, {}, "has none of the columns logits, probabilities and loss"),
+        ({"label": LABEL}, None, {},
+         "has none of the columns logits, probabilities, loss and entropy"),
         ({"loss": [1.0], "logits": [1.0]}, None, {}, "has logits and loss of the columns"),
-        ({"logits": LOGITS}, None, {}, "has no column 'label': expected it beside 'logits'"),
+        ({"logits": LOGITS, "entropy": LABEL}, None, {}, "has logits and entropy of the columns"),
+        ({"logits": LOGITS}, {"logits": LOGITS, "label": LABEL}, {},
+         r"others\.npz' has a column 'label' and .*members\.npz' has none"),
+        ({"logits": LOGITS}, None, {"slice_features": ("label",)}, "no column 'label'"),
+        ({"logits": LOGITS, "label": LABEL}, None, {"output_kind": config_pb2.LOGITS},
+         "output_kind is 'LOGITS', which cannot be followed: .* whose name says it"),
+        ({"entropy": [0.5, -0.5]}, None, {}, "entropies are negative in 1 of 2 .*, -0.5 in the"),
+        ({"entropy": [0.5, np.nan]}, None, {}, r"members\.npz': entropies are not finite in 1"),
+        ({"entropy": [0.5]}, None, {"task": config_pb2.REGRESSION},
+         "task is REGRESSION, and there is a column 'entropy'"),
+        ({"loss": np.ones((1, 2))}, None, {}, r"'loss' is float64 of shape \(1, 2\): expected one"),
         ({"loss": [1.0], "id": [1]}, {"loss": [1.0]}, {}, r"members\.npz' has a column 'id' and "),
         ({"loss": [1.0, 1], "id": [1, 2]}, {"loss": [1.0], "id": [2]}, {},
          "column 'id' is not unique: 2 of 3 rows"),
@@ -320,7 +397,8 @@ def test_units_are_told_by_a_column(saved: Saved):
         ({"loss": [1.0, np.nan]}, None, {}, r"members\.npz': losses are not finite in 1 of 2"),
         ({"loss": ["a"]}, None, {}, "column 'loss' is <U1"),
         ({"label": [0], "logits": [[0.0, np.inf]]}, None, {}, "NaN or infinity in .*logits"),
-        ({"label": [0], "probabilities": [[0.5, 0.6]]}, None, {}, "sums to 1.1"),
+        ({"label": [0, 0], "probabilities": [[0.5, 0.5], [0.5, 0.6]]}, None, {},
+         r"members\.npz', column 'probabilities' is said to .* but row 1 sums to 1.1"),
         ({"label": [0], "probabilities": [1.5]}, None, {}, r"expected \[0, 1\]"),
         ({"label": [0], "logits": [["a", "b"]]}, None, {}, "column 'logits'"),
         ({"label": [3], "logits": LOGITS[:1]}, None, {}, "label 'label' is 3 .* from 0 to 2"),

@@ -76,7 +76,7 @@ def signals(rows: int, seed: int = 0) -> Signals:
 
 def assert_same(found: Signals, expected: Signals) -> None:
     assert found.task == expected.task
-    for name in ("ids", "member", "label", "logits", "loss", "units", "weight"):
+    for name in ("ids", "member", "label", "logits", "loss", "entropy", "units", "weight"):
         left, right = getattr(found, name), getattr(expected, name)
         assert (left is None) == (right is None), name
         if left is not None:
@@ -134,6 +134,23 @@ def test_a_table_of_losses_has_neither_logits_nor_label():
     assert arrow_schema(layout).names == ["id", "member", "split", "loss"]
 
 
+def test_a_table_of_entropies_has_them_in_the_place_of_logits():
+    absent = ("has_label", "has_logits", "has_loss", "has_units", "has_weight")
+    layout = TableLayout(
+        **dataclasses.asdict(LAYOUT)
+        | {"output_width": 0, "slice_features": (), "input_features": (), "has_entropy": True}
+        | dict.fromkeys(absent, False)
+    )
+    nothing = dict.fromkeys(("label", "logits", "loss", "units", "weight"))
+    entropy = np.array([0, 0.25, 3], np.float32)
+    rows = dataclasses.replace(signals(3), entropy=entropy, slices={}, inputs={}, **nothing)
+
+    batch = to_record_batch(rows, "train", arrow_schema(layout))
+
+    assert batch.schema.names == ["id", "member", "split", "entropy"]
+    assert_same(from_table(pa.Table.from_batches([batch]), layout), rows)
+
+
 def test_rows_without_a_column_that_the_table_has_are_refused():
     rows = dataclasses.replace(signals(2), loss=None)
 
@@ -159,13 +176,13 @@ def test_the_description_comes_back_and_counts():
 
 
 def test_a_description_of_another_version_is_refused():
-    text = DESCRIPTION.to_json().replace('"schema_version": 2', '"schema_version": 1')
+    text = DESCRIPTION.to_json().replace('"schema_version": 3', '"schema_version": 2')
 
-    with pytest.raises(InputError, match="schema version 1: expected 2"):
+    with pytest.raises(InputError, match="schema version 2: expected 3"):
         TableDescription.from_json(text)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"schema_version": 2}'])
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"schema_version": 3}'])
 def test_what_is_no_description_is_refused(text: str):
     with pytest.raises(InputError, match="not the description of a signals table"):
         TableDescription.from_json(text)

@@ -165,6 +165,22 @@ def test_columns_that_the_table_lacks_are_none(tmp_path: Path):
     assert description.input_bytes == 0
 
 
+def test_entropies_are_read_where_logits_are_asked_for(tmp_path: Path):
+    layout = dataclasses.replace(LAYOUT, output_width=0, has_logits=False, has_entropy=True)
+    entropy = np.arange(10, dtype=np.float32)
+    description = write(
+        tmp_path, dataclasses.replace(rows(10), logits=None, entropy=entropy), layout=layout
+    )
+
+    assert read_description(str(tmp_path)) == description
+    for columns in (("logits",), None):
+        (part,) = read_bucket(str(tmp_path), description, 0, columns)
+        assert part.logits is None
+        np.testing.assert_array_equal(part.entropy, entropy)
+    (part,) = read_bucket(str(tmp_path), description, 0, ("loss",))
+    assert part.entropy is None
+
+
 def test_keys_are_in_the_order_of_the_rows(tmp_path: Path):
     description = write(tmp_path, rows(300), buckets=2)
 

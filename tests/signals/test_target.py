@@ -223,7 +223,7 @@ def test_probabilities_that_are_none_are_refused_while_running(
     spec = config_pb2.ModelSpec(label_key="label", output_kind=config_pb2.PROBABILITIES)
     good = serialize({"x": [0.25, 0.75], "label": 0})
     target = Target.load(plan_target(directory, spec, 8, [good]))
-    with pytest.raises(InputError, match=r"output 'scores' of signature.*values from"):
+    with pytest.raises(InputError, match=r"output 'scores' of signature.*but holds "):
         target.run([good, *pair_examples])
 
 

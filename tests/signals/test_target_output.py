@@ -161,22 +161,25 @@ def test_logits_and_predictions_are_cast_and_nothing_else(dtype: type) -> None:
 def test_what_is_not_finite_is_counted() -> None:
     # 1e39 is beyond float32.
     values = np.array([[0.0, 1.0], [np.nan, np.inf], [0.0, 1e39], [-np.inf, 0.0]])
-    with pytest.raises(InputError, match="3 of 4 examples have NaN or infinity in the logits of x"):
-        logits_of_values(values, MULTICLASS, LOGITS, "the logits of x")
+    message = "3 of 4 examples have NaN or infinity in the logits of x, row 101 for one"
+    with pytest.raises(InputError, match=message):
+        logits_of_values(values, MULTICLASS, LOGITS, "the logits of x", first_row=100)
 
 
 @pytest.mark.parametrize(
     ("row", "task", "message"),
     [
-        ([1.5, -0.5], MULTICLASS, r"values from -0.5 to 1.5: expected \[0, 1\]"),
-        ([-0.001], BINARY, "values from -0.001"),
-        ([0.9, 0.9], MULTICLASS, "a row sums to 1.8: expected 1.*MULTILABEL"),
-        ([0.5, 0.502], BINARY, "a row sums to 1.002"),
+        ([2.5, -1.5], MULTICLASS, r"p is .* but holds 2.5 in row 7: expected \[0, 1\]. Logits are"),
+        ([0.5, -0.5], MULTILABEL, "holds -0.5 in row 7"),
+        ([-0.001], BINARY, "holds -0.001 in row 7"),
+        ([0.9, 0.9], MULTICLASS, "row 7 sums to 1.8: expected 1, give or take 0.001.*MULTILABEL"),
+        ([0.5, 0.502], BINARY, "row 7 sums to 1.002.*logits are another kind"),
     ],
 )
 def test_what_are_no_probabilities(row: list[float], task: int, message: str) -> None:
+    good = [1 / len(row)] * len(row)
     with pytest.raises(InputError, match=message):
-        logits_of_values(np.array([row]), task, PROBABILITIES, "p")
+        logits_of_values(np.array([good, good, row]), task, PROBABILITIES, "p", first_row=5)
 
 
 def test_rounding_of_probabilities_is_forgiven() -> None:
