@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,22 +28,43 @@ class FittedAttack(abc.ABC):
 
 
 class Attack(abc.ABC):
-    """An attack before it is fitted: a small frozen dataclass of its settings."""
+    """An attack before it is fitted: a small frozen dataclass of its settings.
 
-    # The name in the registry, configurations and results.
-    name: ClassVar[str]
-    # One sentence for reports: what the attacker does.
-    description: ClassVar[str]
-    # The columns of the signals table it reads: of "logits", "loss", "label", "inputs".
-    needs: ClassVar[frozenset[str]]
-    # The tasks it is defined for.
-    tasks: ClassVar[frozenset[config_pb2.Task.ValueType]]
-    # Whether `fit` learns from members and non-members. Scores of the rows it
-    # learned from are then optimistic.
-    is_trained: ClassVar[bool]
-    # Whether rows that the model answers more surely than any other get the highest
-    # scores: what the positive control plants is seen by such an attack alone.
-    sees_planted: ClassVar[bool] = True
+    What it says of itself are class variables of an attack's own class.
+    """
+
+    @property
+    @abc.abstractmethod
+    def name(self) -> str:
+        """The name in the registry, configurations and results."""
+
+    @property
+    @abc.abstractmethod
+    def description(self) -> str:
+        """One sentence for reports: what the attacker does."""
+
+    @property
+    @abc.abstractmethod
+    def needs(self) -> frozenset[str]:
+        """The columns of the signals table it reads: of "logits", "loss", "label", "inputs"."""
+
+    @property
+    @abc.abstractmethod
+    def tasks(self) -> frozenset[config_pb2.Task.ValueType]:
+        """The tasks it is defined for."""
+
+    @property
+    @abc.abstractmethod
+    def is_trained(self) -> bool:
+        """Whether scores of the rows that `fit` learns from are optimistic."""
+
+    @property
+    def sees_planted(self) -> bool:
+        """Whether rows that the model answers more surely than any other score highest.
+
+        What the positive control plants is seen by such an attack alone.
+        """
+        return True
 
     @abc.abstractmethod
     def fit(self, signals: Signals, seed: int) -> FittedAttack:
@@ -65,6 +85,11 @@ class Attack(abc.ABC):
 
     def cannot_run(self, signals: Signals) -> str | None:
         """Why the attack cannot run on such signals, in one sentence; None if it can."""
+        if "inputs" in self.needs and not signals.inputs:
+            return (
+                "needs input features, and none were kept: features of the examples, or further "
+                "columns of saved predictions"
+            )
         missing = sorted(name for name in self.needs if getattr(signals, name) is None)
         if missing:
             return f"needs {', '.join(missing)}, which the signals do not have"

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from scipy import special
 
 from tfx_privacy.attacks.attack import FittedAttack
-from tfx_privacy.attacks.input_columns import MAX_COLUMNS, InputColumns
+from tfx_privacy.attacks.blocks import in_blocks_with_inputs
+from tfx_privacy.attacks.inputs_and_label import InputsAndLabel
 from tfx_privacy.attacks.rank_sum import rank_sum_auc
 from tfx_privacy.attacks.saved import load_attack, save_attack
 from tfx_privacy.attacks.seeds import derived_seed
@@ -24,14 +25,9 @@ from tfx_privacy.attacks.trained import TrainedAttack
 from tfx_privacy.attacks.trees import Trees, TreeSettings, fit_trees
 from tfx_privacy.signals.batch import Signals
 
-# The name by which the label stands beside the features.
-LABEL = "label"
-
 # Numbers that trees are fitted on: beyond, rows are left out, but not below these.
 _CELLS = 5_000_000
 _FEWEST_ROWS = 10_000
-
-_BLOCK_ROWS = 4096
 
 # A weak drift of few features among many is found by slow, shallow boosting.
 _SLOW = TreeSettings(learning_rate=0.05, leaves=6)
@@ -55,7 +51,8 @@ class BlindBaseline(TrainedAttack["BlindScorer"]):
     published membership inference where the data sets were split by time or by source
     (Das, Zhang, Tramèr, "Blind Baselines Beat Membership Inference Attacks for
     Foundation Models", 2024). Scores are log-odds. See input_columns.py for what of
-    the features enters.
+    the features enters. Where no features were kept, the label alone does: sides with
+    other shares of classes are told apart by every attack that sees labels.
 
     Attributes:
       settings: How the trees are boosted.
@@ -73,7 +70,7 @@ class BlindBaseline(TrainedAttack["BlindScorer"]):
 
     def learn(self, rows: Signals, seed: int) -> BlindScorer:
         """See TrainedAttack."""
-        encoder = _Encoder.fit(rows)
+        encoder = InputsAndLabel.fit(rows)
         generator = np.random.default_rng(derived_seed(seed, self.name))
         most = max(_CELLS // max(len(encoder.names), 1), _FEWEST_ROWS)
         rows = rows.take(sample_of_both(rows.member, most, generator))
@@ -88,55 +85,19 @@ class BlindBaseline(TrainedAttack["BlindScorer"]):
 
     def cannot_run(self, signals: Signals) -> str | None:
         """See Attack."""
-        if not signals.inputs:
+        if not signals.inputs and signals.label is None:
             return (
-                "it needs input features, and none were kept: features of the examples, or further "
-                "columns of saved predictions"
+                "it needs input features or the label, and none were kept: features of the "
+                "examples, or further columns of saved predictions"
             )
-        return super().cannot_run(signals)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Encoder:
-    """What trees see of a row: columns of its inputs, then those of its label.
-
-    Attributes:
-      inputs: Columns of the features.
-      label: [k] int64, the columns of the label that enter; 0 for a class; empty where
-        the label is not known.
-    """
-
-    inputs: InputColumns
-    label: NDArray[np.int64]
-
-    @staticmethod
-    def fit(signals: Signals) -> _Encoder:
-        labels = _label_columns(signals)
-        kept = np.linspace(0, labels.shape[1] - 1, min(labels.shape[1], MAX_COLUMNS)).round()
-        return _Encoder(InputColumns.fit(signals.inputs), kept.astype(np.int64))
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return (*self.inputs.names, *(LABEL for _ in self.label))
-
-    def __call__(self, signals: Signals) -> NDArray[np.float32]:
-        """[n, columns]; NaN stands for a missing value."""
-        if not len(self.label):
-            return self.inputs(signals)
-        labels = _label_columns(signals)
-        if labels.shape[1] <= self.label[-1]:
-            raise ValueError(
-                f"found labels of {labels.shape[1]} columns; the blind baseline was fitted on rows "
-                f"with column {self.label[-1]}"
-            )
-        return np.concatenate([self.inputs(signals), labels[:, self.label]], axis=1)
+        return None
 
 
 @dataclasses.dataclass(frozen=True)
 class BlindScorer(FittedAttack):
     """Score: the log-odds of being a member where both sides are equally large."""
 
-    encoder: _Encoder
+    encoder: InputsAndLabel
     trees: Trees
 
     @property
@@ -147,15 +108,11 @@ class BlindScorer(FittedAttack):
 
     def score(self, signals: Signals) -> NDArray[np.float64]:
         """See FittedAttack."""
-        scores = np.empty(len(signals))
-        for start in range(0, len(signals), _BLOCK_ROWS):
-            rows = np.arange(start, min(start + _BLOCK_ROWS, len(signals)))
-            scores[rows] = self.trees.score(self.encoder(signals.take(rows)))
-        return scores
+        return in_blocks_with_inputs(lambda block: self.trees.score(self.encoder(block)), signals)
 
     def save(self, directory: Path) -> None:
         """See FittedAttack."""
-        arrays = self.encoder.inputs.arrays() | self.trees.arrays() | {"label": self.encoder.label}
+        arrays = self.encoder.arrays() | self.trees.arrays()
         save_attack(directory, BlindBaseline.name, arrays)
 
     @staticmethod
@@ -166,8 +123,7 @@ class BlindScorer(FittedAttack):
           ValueError: If the directory holds another attack.
         """
         arrays = load_attack(directory, BlindBaseline.name)
-        encoder = _Encoder(InputColumns.from_arrays(arrays), arrays["label"])
-        return BlindScorer(encoder, Trees.from_arrays(arrays))
+        return BlindScorer(InputsAndLabel.from_arrays(arrays), Trees.from_arrays(arrays))
 
 
 def giveaways(signals: Signals, seed: int) -> list[tuple[str, float]]:
@@ -198,7 +154,7 @@ def giveaways(signals: Signals, seed: int) -> list[tuple[str, float]]:
     learns = balanced_folds(rows.member, 2, generator) == 0
     if len(set(rows.member[learns])) < 2 or len(set(rows.member[~learns])) < 2:
         return []
-    encoder = _Encoder.fit(rows)
+    encoder = InputsAndLabel.fit(rows)
     columns = encoder(rows)
     tree_seed = derived_seed(seed, BlindBaseline.name, "giveaways", "trees")
     tried = _tried(encoder, columns[learns], rows.member[learns], tree_seed)
@@ -213,7 +169,7 @@ def giveaways(signals: Signals, seed: int) -> list[tuple[str, float]]:
 
 
 def _tried(
-    encoder: _Encoder, columns: NDArray[np.float32], member: NDArray[np.bool_], seed: int
+    encoder: InputsAndLabel, columns: NDArray[np.float32], member: NDArray[np.bool_], seed: int
 ) -> list[tuple[str, NDArray[np.int64]]]:
     """The features to try, each with its columns."""
     inputs = len(encoder.inputs.names)
@@ -228,10 +184,3 @@ def _tried(
     splits = fit_trees(columns, member, seed, TreeSettings()).splits(columns.shape[1])
     asked = np.array([splits[chosen].sum() for _, chosen in features])
     return [features[i] for i in np.argsort(-asked, kind="stable")[:_FEATURES_TRIED]]
-
-
-def _label_columns(signals: Signals) -> NDArray[np.float32]:
-    """The label as numbers, [n, k]; k is 0 where it is not known."""
-    if signals.label is None:
-        return np.empty((len(signals), 0), np.float32)
-    return signals.label.reshape(len(signals), -1).astype(np.float32)

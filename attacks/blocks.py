@@ -24,6 +24,17 @@ def in_blocks(
     return np.concatenate([function(_block(signals, start)) for start in starts])
 
 
+def in_blocks_with_inputs(
+    function: Callable[[Signals], NDArray[np.float64]], signals: Signals
+) -> NDArray[np.float64]:
+    """The same for a function that looks at the inputs; its blocks have every column."""
+    scores = np.empty(len(signals))
+    for start in range(0, len(signals), _BLOCK_ROWS):
+        rows = np.arange(start, min(start + _BLOCK_ROWS, len(signals)))
+        scores[rows] = function(signals.take(rows))
+    return scores
+
+
 def _block(signals: Signals, start: int) -> Signals:
     rows = slice(start, start + _BLOCK_ROWS)
     return dataclasses.replace(
@@ -33,6 +44,7 @@ def _block(signals: Signals, start: int) -> Signals:
         label=None if signals.label is None else signals.label[rows],
         logits=None if signals.logits is None else signals.logits[rows],
         loss=None if signals.loss is None else signals.loss[rows],
+        entropy=None if signals.entropy is None else signals.entropy[rows],
         units=None,
         weight=None,
         slices={},

@@ -1,7 +1,7 @@
 """A fitted attack that is dense layers on features: logistic regression and networks.
 
-Scoring needs NumPy and nothing else: workers that score need no Keras and no
-scikit-learn, and no framework's batching can change a score (see exact_linear.py).
+Scoring needs NumPy and nothing else, and no batching can change a score (see
+exact_linear.py).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -48,6 +48,9 @@ _GROUPS: Mapping[str, int] = {
 _ROWS_TO_CHOOSE_ON = 8000
 _FEWEST_TO_CHOOSE_BY = 50
 
+# Rows whose neighbours are looked up together: what is computed on the way stays small.
+_BLOCK_ROWS = 512
+
 # Rows added to the neighbours of each side, so that no vote is certain.
 _PRIOR_ROWS = 0.5
 
@@ -64,8 +67,8 @@ class NearestNeighbours(TrainedAttack["NeighboursScorer"]):
     half of the rows by the other half. Features are standardised; see features.py for
     what they are. Scores are log-odds.
 
-    On 20,000 rows of 10 classes a fit takes half a second of one core, and their scores
-    2.7 seconds with 300 neighbours, with which it is the slowest attack to score.
+    On 20,000 rows of 10 classes a fit takes .3 seconds of one core, and their scores 2
+    seconds with 300 neighbours, with which it is the slowest attack to score.
 
     Attributes:
       neighbours: The numbers to choose from.
@@ -106,13 +109,9 @@ class NearestNeighbours(TrainedAttack["NeighboursScorer"]):
         features, member = features[chosen], member[chosen]
         known = balanced_folds(member, 2, generator) == 0
         points = _Points.of(features[known], member[known])
-        distance, index = points.nearest(features[~known], max(self.neighbours))
-
-        def held_out_auc(k: int) -> float:
-            votes = points.vote(distance[:, :k], index[:, :k])
-            return rank_sum_auc(votes, member[~known])[0]
-
-        return max(self.neighbours, key=held_out_auc)
+        votes = points.votes(features[~known], self.neighbours)
+        areas = [rank_sum_auc(vote, member[~known])[0] for vote in votes.T]
+        return self.neighbours[int(np.argmax(areas))]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,7 +152,7 @@ class NeighboursScorer(FittedAttack):
         )
 
     def _score_block(self, signals: Signals) -> NDArray[np.float64]:
-        return self.points.vote(*self.points.nearest(self.seen(signals), self.neighbours))
+        return self.points.votes(self.seen(signals), (self.neighbours,))[:, 0]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,19 +208,28 @@ class _Points:
         np.add.at(nonmembers, place[~member], weight[~member])
         return _Points(positions, members, nonmembers)
 
-    def nearest(
+    def votes(self, features: NDArray[np.float64], numbers: Sequence[int]) -> NDArray[np.float64]:
+        """Log-odds by the weighted vote of so many neighbours, for each number, [n, numbers].
+
+        One search serves all numbers. A row's votes hang on that row and the points alone.
+        """
+        found = np.empty((len(features), len(numbers)))
+        for start in range(0, len(features), _BLOCK_ROWS):
+            rows = slice(start, start + _BLOCK_ROWS)
+            distance, index = self._nearest(features[rows], max(numbers))
+            for place, k in enumerate(numbers):
+                found[rows, place] = self._vote(distance[:, :k], index[:, :k])
+        return found
+
+    def _nearest(
         self, features: NDArray[np.float64], k: int
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Distances of the k nearest points (or all), the nearest first, and which they are.
-
-        [n, k] each. What is found for a row hangs on that row and the points alone.
-        """
+        """Distances of the k nearest points (or all), the nearest first, and which they are."""
         k = min(k, len(self.positions))
         distance, index = self._tree.query(features, k=k)
         return distance.reshape(len(features), k), index.reshape(len(features), k)
 
-    def vote(self, distance: NDArray[np.float64], index: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Log-odds by the weighted vote of neighbours, [n], for what `nearest` found."""
+    def _vote(self, distance: NDArray[np.float64], index: NDArray[np.int64]) -> NDArray[np.float64]:
         furthest = distance[:, -1:]
         # Where all neighbours are in the row's own place, all count in full.
         share = np.divide(distance, furthest, out=np.zeros_like(distance), where=furthest > 0)

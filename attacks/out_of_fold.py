@@ -16,9 +16,10 @@ def out_of_fold_scores(
 ) -> NDArray[np.float64]:
     """Scores of FIT rows, to choose edges, thresholds and the best attack by.
 
-    A trained attack scores the rows it learned from too high for members and too low
-    for others. So the rows are dealt out into folds, and each fold is scored by a fit
-    on the others. An attack that is not trained is fitted once and scores all.
+    A trained attack scores the rows it learned from otherwise than others: mostly too
+    high for members and too low for non-members. So the rows are dealt out into folds,
+    and each fold is scored by a fit on the others. An attack that is not trained is
+    fitted once and scores all.
 
     Args:
       attack: The attack.
@@ -27,8 +28,8 @@ def out_of_fold_scores(
       folds: At least 2.
 
     Returns:
-      [n] float64, in the order of the rows. A trained attack's scores are log-odds,
-      so those of different folds are on one scale.
+      [n] float64, in the order of the rows. A trained attack's scores are log-odds, or
+      deviations from what is expected, so those of different folds are on one scale.
 
     Raises:
       ValueError: If a side has no rows, or one alone for a trained attack.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tfx_privacy.attacks.attacker_name import split_name
 from tfx_privacy.attacks.registry import resolve_attacks
 from tfx_privacy.metrics.controls import POSITIVE_SHARES
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
@@ -30,7 +31,8 @@ def require_controls(results: results_pb2.PrivacyResults) -> None:
             "metrics must not be edited by hand"
         )
     controls = results.controls
-    ran = [attack.name for attack in results.attacks]
+    # What an attacker that knows less mounts is tried out by who knows most.
+    ran = list(dict.fromkeys(split_name(attack.name)[0] for attack in results.attacks))
     if not (controls.blind_baseline.metrics or controls.blind_baseline.not_run):
         raise _nothing_of("blind baseline")
     if not controls.negative.not_run:

@@ -10,9 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import apache_beam as beam
 
 from tfx_privacy.attacks.attack import Attack
-from tfx_privacy.attacks.registry import resolve_attacks
 from tfx_privacy.evaluation.controls import (
-    MIN_ROWS_A_SIDE,
     FittedBlindBaseline,
     fit_blind_baseline,
     run_on_halved_nonmembers,
@@ -31,14 +29,17 @@ from tfx_privacy.evaluation.metrics_directory import (
     write_metrics,
 )
 from tfx_privacy.evaluation.results import assemble_results
-from tfx_privacy.evaluation.risk import RiskTally, fit_risk, record_risk_results
+from tfx_privacy.evaluation.risk import fit_risk, record_risk_results
+from tfx_privacy.evaluation.risk_tally import RiskTally
 from tfx_privacy.evaluation.score import RiskPlan, Scored, ScorePlan, score
 from tfx_privacy.evaluation.select import Selection, select
+from tfx_privacy.evaluation.slice_plan import SlicePlan, require_signals
 from tfx_privacy.evaluation.stages import StageClock
 from tfx_privacy.evaluation.suite import (
     ChosenOnFit,
     FittedSuite,
     KnownRows,
+    attacks_of,
     choose_on_fit,
     fit_suite,
     runnable_attacks,
@@ -92,6 +93,7 @@ def attack_table(
       clock: Times the stages.
     """
     with _nothing_left_on_failure(outputs):
+        require_signals(config.slicing_specs, table)
         with clock.stage("select"):
             selection = select(
                 outputs.signals,
@@ -100,7 +102,7 @@ def attack_table(
                 config.seed,
                 config.sample_sizes.fit_rows_per_side,
                 new_pipeline,
-                attacks_see_inputs=_see_inputs(resolve_attacks(config.attacks)),
+                attacks_see_inputs=_see_inputs(attacks_of(config)),
             )
         with clock.stage("fit"):
             fitted = _fit(selection, config)
@@ -108,12 +110,12 @@ def attack_table(
             blind = fit_blind_baseline(selection, config)
             halved = run_on_halved_nonmembers(fitted.attacks, selection, config)
         with clock.stage("score"):
-            scored = _score(fitted, blind, table, config, outputs, new_pipeline)
+            scored = _score(fitted, selection.fit, blind, table, config, outputs, new_pipeline)
             evidence = dataclasses.replace(
                 scored.evidence, controls={**scored.evidence.controls, **halved.runs}
             )
         with clock.stage("exact"):
-            exact = exact_values_of_attacks(outputs.record_risk, table.buckets, fitted.attacks)
+            exact = exact_values_of_attacks(outputs.record_risk, fitted.attacks)
         with clock.stage("evidence"):
             model.identity = table.identity.in_words()
             results = assemble_results(
@@ -126,6 +128,7 @@ def attack_table(
                 blind=blind,
                 halved=halved,
                 exact=exact,
+                slices_left_out=scored.slices_left_out,
             )
             results.record_risk.CopyFrom(record_risk_results(fitted.risk, scored.tallies, results))
             results.explanation.CopyFrom(
@@ -187,11 +190,9 @@ class _Fitted:
 
 
 def _fit(selection: Selection, config: config_pb2.PrivacyConfig) -> _Fitted:
-    attacks = resolve_attacks(config.attacks)
-    attacks, skipped = runnable_attacks(attacks, selection.fit)
-    attacks, too_few = _with_enough_rows(attacks, selection)
     known = KnownRows(selection.fit, selection.fit_inputs)
     judged = KnownRows(selection.judge_sample, selection.judge_inputs)
+    attacks, skipped = runnable_attacks(attacks_of(config), known, judged, config.seed)
     on_fit = fit_suite(attacks, known, config.seed)
     on_judge = fit_suite(attacks, judged, config.seed)
     chosen = choose_on_fit(attacks, on_fit, known, config.seed)
@@ -202,7 +203,7 @@ def _fit(selection: Selection, config: config_pb2.PrivacyConfig) -> _Fitted:
         on_judge=on_judge,
         chosen=chosen,
         risk=None if best is None else fit_risk(best, chosen, known, on_judge, judged, config),
-        skipped={**skipped, **too_few},
+        skipped=skipped,
     )
 
 
@@ -210,37 +211,9 @@ def _see_inputs(attacks: Sequence[Attack]) -> bool:
     return any("inputs" in attack.needs for attack in attacks)
 
 
-def _with_enough_rows(
-    attacks: tuple[Attack, ...], selection: Selection
-) -> tuple[tuple[Attack, ...], dict[str, str]]:
-    # A trained attack is also fitted on each half of FIT, so a side needs a few rows.
-    fewest = min(_fewest(selection.fit), _fewest(selection.judge_sample))
-    able, reasons = [], {}
-    for attack in attacks:
-        needed = MIN_ROWS_A_SIDE if attack.is_trained else 1
-        if fewest >= needed:
-            able.append(attack)
-        else:
-            reasons[attack.name] = (
-                f"needs at least {needed} members and {needed} non-members in FIT and in JUDGE; "
-                f"found {_sides(selection.fit)} in FIT and "
-                f"{_sides(selection.judge_sample)} in JUDGE"
-            )
-    return tuple(able), reasons
-
-
-def _fewest(signals: Signals) -> int:
-    members = int(signals.member.sum())
-    return min(members, len(signals) - members)
-
-
-def _sides(signals: Signals) -> str:
-    members = int(signals.member.sum())
-    return f"{members} and {len(signals) - members}"
-
-
 def _score(
     fitted: _Fitted,
+    fit: Signals,
     blind: FittedBlindBaseline,
     table: TableDescription,
     config: config_pb2.PrivacyConfig,
@@ -257,12 +230,14 @@ def _score(
         blind=blind.suite,
         edges=fitted.chosen.edges,
         blind_edges=blind.edges,
-        slicing_specs=config.slicing_specs,
+        slices=SlicePlan.prepare(
+            config.slicing_specs, config.sample_sizes.max_slices, fit, table.label_vocabulary
+        ),
         reads_inputs=bool(blind.edges) or _see_inputs(fitted.attacks),
         risk=fitted.risk,
         tallies=(
-            RiskTally(table.task, table.label_vocabulary),
-            ClassTally(table.task, table.label_vocabulary, fitted.chosen.best_attack),
+            RiskTally.prepare(fit, fitted.chosen.best_attack, config.risk_prior),
+            ClassTally.prepare(fit, fitted.chosen),
         ),
     )
     return score(plan, table, outputs.scratch, new_pipeline)

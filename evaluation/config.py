@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
+from tfx_privacy.attacks.attacker import SIGNALS
 from tfx_privacy.attacks.registry import resolve_attacks
+from tfx_privacy.evaluation.slicing_specs import check_slicing_specs
+from tfx_privacy.evaluation.suite import attacks_of
 from tfx_privacy.metrics.registry import DEFAULT_METRICS, metric_from_spec, metric_key
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.signals.errors import InputError
@@ -12,8 +16,13 @@ from tfx_privacy.signals.target_plan import DEFAULT_SIGNATURE
 
 DEFAULT_FIT_ROWS_PER_SIDE = 100_000
 DEFAULT_BATCH_SIZE = 512
+DEFAULT_MAX_SLICES = 1_000
 DEFAULT_CONFIDENCE = 0.95
+DEFAULT_RISK_PRIOR = 0.5
 DEFAULT_ATTACKS = ("standard",)
+
+# Part of names of attacks, files and columns.
+_ATTACKER_NAME = re.compile("[A-Za-z0-9_-]+")
 
 
 def resolve_config(config: config_pb2.PrivacyConfig) -> config_pb2.PrivacyConfig:
@@ -29,8 +38,9 @@ def resolve_config(config: config_pb2.PrivacyConfig) -> config_pb2.PrivacyConfig
     resolved.CopyFrom(config)
     _resolve_model(resolved.model_spec)
     _resolve_splits(resolved.splits)
-    _check_slicing_specs(resolved.slicing_specs)
+    check_slicing_specs(resolved.slicing_specs, resolved.model_spec)
     _resolve_attacks(resolved)
+    _resolve_attackers(resolved)
     _resolve_metrics(resolved)
     _resolve_sizes(resolved.sample_sizes)
     _check_inputs(resolved.inputs)
@@ -43,6 +53,7 @@ def resolve_config(config: config_pb2.PrivacyConfig) -> config_pb2.PrivacyConfig
         )
     if not resolved.HasField("keep_signals"):
         resolved.keep_signals = True
+    _resolve_risk_prior(resolved)
     return resolved
 
 
@@ -67,7 +78,9 @@ def slice_features(config: config_pb2.PrivacyConfig) -> tuple[str, ...]:
 
 def recorded_inputs(config: config_pb2.PrivacyConfig) -> config_pb2.InputSpec | None:
     """Which inputs go into the signals table; None where nobody would read them."""
-    is_read = config_pb2.BLIND_BASELINE not in config.skip_controls
+    is_read = config_pb2.BLIND_BASELINE not in config.skip_controls or any(
+        "inputs" in attack.needs for attack in attacks_of(config)
+    )
     return config.inputs if is_read or config.inputs.feature_keys else None
 
 
@@ -99,27 +112,53 @@ def _resolve_splits(splits: config_pb2.SplitSpec) -> None:
         )
 
 
-def _check_slicing_specs(specs: Sequence[config_pb2.SlicingSpec]) -> None:
-    for index, spec in enumerate(specs):
-        features = [*spec.feature_keys, *spec.feature_values]
-        if "" in features:
-            raise InputError(
-                f"slicing_specs[{index}] has an empty feature name; expected the name of a feature"
-            )
-        repeated = _repeated(features)
-        if repeated:
-            raise InputError(
-                f"slicing_specs[{index}] names feature {repeated!r} more than once; "
-                "expected each feature once"
-            )
-
-
 def _resolve_attacks(config: config_pb2.PrivacyConfig) -> None:
     try:
         attacks = resolve_attacks(tuple(config.attacks) or DEFAULT_ATTACKS)
     except ValueError as error:
         raise InputError(f"attacks: {error}") from error
     config.attacks[:] = [attack.name for attack in attacks]
+
+
+def _resolve_attackers(config: config_pb2.PrivacyConfig) -> None:
+    for index, attacker in enumerate(config.attackers):
+        field = f"attackers[{index}]"
+        if not _ATTACKER_NAME.fullmatch(attacker.name):
+            raise InputError(
+                f"{field}.name is {attacker.name!r}; expected letters, digits, '-' and '_', one "
+                "or more"
+            )
+        if not attacker.HasField("members_known"):
+            attacker.members_known = 1.0
+        if not 0 < attacker.members_known <= 1:
+            raise InputError(
+                f"{field}.members_known is {attacker.members_known}; expected a share in (0, 1]"
+            )
+        _resolve_seen(field, attacker)
+        try:
+            attacks = resolve_attacks(tuple(attacker.attacks) or tuple(config.attacks))
+        except ValueError as error:
+            raise InputError(f"{field}.attacks: {error}") from error
+        attacker.attacks[:] = [attack.name for attack in attacks]
+    repeated = _repeated([attacker.name for attacker in config.attackers])
+    if repeated:
+        raise InputError(
+            f"attackers name {repeated!r} more than once; expected a name of each attacker's own"
+        )
+
+
+def _resolve_seen(field: str, attacker: config_pb2.Attacker) -> None:
+    unknown = sorted(set(attacker.signals) - set(SIGNALS))
+    if unknown:
+        raise InputError(
+            f"{field}.signals names {unknown[0]!r}; expected some of {', '.join(SIGNALS)}"
+        )
+    repeated = _repeated(attacker.signals)
+    if repeated:
+        raise InputError(
+            f"{field}.signals names {repeated!r} more than once; expected each signal once"
+        )
+    attacker.signals[:] = [name for name in SIGNALS if name in attacker.signals] or SIGNALS
 
 
 def _resolve_metrics(config: config_pb2.PrivacyConfig) -> None:
@@ -139,10 +178,11 @@ def _resolve_sizes(sizes: config_pb2.SampleSizes) -> None:
     for field, default in (
         ("fit_rows_per_side", DEFAULT_FIT_ROWS_PER_SIDE),
         ("batch_size", DEFAULT_BATCH_SIZE),
+        ("max_slices", DEFAULT_MAX_SLICES),
     ):
         value = getattr(sizes, field)
         if value < 0:
-            raise InputError(f"sample_sizes.{field} is {value}; expected a positive number of rows")
+            raise InputError(f"sample_sizes.{field} is {value}; expected a positive number")
         setattr(sizes, field, value or default)
 
 
@@ -164,6 +204,16 @@ def _check_inputs(inputs: config_pb2.InputSpec) -> None:
         raise InputError(
             f"inputs names {both[0]!r} in feature_keys and in excluded_feature_keys; "
             "expected it in one of them"
+        )
+
+
+def _resolve_risk_prior(config: config_pb2.PrivacyConfig) -> None:
+    if not config.HasField("risk_prior"):
+        config.risk_prior = DEFAULT_RISK_PRIOR
+    if not 0 < config.risk_prior < 1:
+        raise InputError(
+            f"risk_prior is {config.risk_prior}; expected the share of members among the records "
+            "that a risk is stated for, a number in (0, 1), 0.5 for example"
         )
 
 

@@ -56,6 +56,7 @@ def control_results(
                 for feature, auc in blind.features
             ],
             features_seen=blind.features_seen,
+            label_alone=blind.label_alone,
         ),
         negative=results_pb2.NegativeControl(
             not_run=halved.negative_not_run, attacks=measured.get(NEGATIVE, ())

@@ -12,7 +12,14 @@ from tfx_privacy.attacks.attack import Attack
 from tfx_privacy.attacks.blind_baseline import BlindBaseline, giveaways
 from tfx_privacy.attacks.planted import PlantedLeak
 from tfx_privacy.evaluation.select import Selection
-from tfx_privacy.evaluation.suite import FittedSuite, KnownRows, choose_on_fit, fit_suite
+from tfx_privacy.evaluation.suite import (
+    MIN_ROWS_A_SIDE,
+    FittedSuite,
+    KnownRows,
+    choose_on_fit,
+    fit_suite,
+    unlimited,
+)
 from tfx_privacy.metrics.controls import NEGATIVE, POSITIVE_SHARES, positive_run
 from tfx_privacy.metrics.counts import ControlRun, ScoreEdges
 from tfx_privacy.metrics.edges import choose_edges, count_scores
@@ -20,9 +27,6 @@ from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.signals.batch import Signals
 from tfx_privacy.signals.identity import hash_fractions
-
-# On fewer a side nothing is fitted and nothing is judged.
-MIN_ROWS_A_SIDE = 10
 
 # FIT non-members that are halved, at most. A planted leak is found as well by a fit on
 # 1,000 rows as on 6,667, and ten fits take most of the time. What the controls can find
@@ -45,7 +49,8 @@ class FittedBlindBaseline:
       edges: By its name, where its scores are cut; empty where it does not run.
       features: Features that tell the sides apart by themselves, with their AUC on FIT
         rows held out; the strongest first.
-      features_seen: How many features it saw.
+      features_seen: How many features it saw, the label among them.
+      label_alone: Whether it saw the label and nothing else.
       not_run: Why it does not run; "" where it does.
     """
 
@@ -53,6 +58,7 @@ class FittedBlindBaseline:
     edges: Mapping[str, ScoreEdges] = dataclasses.field(default_factory=dict)
     features: Sequence[tuple[str, float]] = ()
     features_seen: int = 0
+    label_alone: bool = False
     not_run: str = ""
 
 
@@ -98,6 +104,7 @@ def fit_blind_baseline(
         edges=choose_on_fit([baseline], suite, KnownRows(fit, fit), config.seed).edges,
         features=giveaways(fit, config.seed),
         features_seen=fitted.features_seen,
+        label_alone=not fit.inputs,
     )
 
 
@@ -108,7 +115,9 @@ def run_on_halved_nonmembers(
 
     Fitted on FIT rows and judged on JUDGE rows, as the measurement is. Edges come from
     the scores of the rows that the attacks were fitted on, not from scores out of fold:
-    optimistic edges are as valid on JUDGE rows, and cost a third.
+    optimistic edges are as valid on JUDGE rows, and cost a third. An attack by an
+    attacker that knows less is the same machinery: each attack runs once, by who knows
+    most.
 
     Args:
       attacks: The attacks of the measurement.
@@ -119,6 +128,7 @@ def run_on_halved_nonmembers(
     positive = _left_out(config, config_pb2.POSITIVE_CONTROL)
     if negative and positive:
         return HalvedNonmembers({}, negative, positive)
+    attacks = unlimited(attacks)
     see_inputs = any("inputs" in attack.needs for attack in attacks)
     known = selection.fit_inputs if see_inputs else selection.fit
     nonmembers = dataclasses.replace(known.take(~known.member), slices={})

@@ -14,13 +14,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfx_privacy.attacks.attack import Attack, FittedAttack
+from tfx_privacy.attacks.attacker import LimitedAttacker
+from tfx_privacy.attacks.attacker_name import split_name
 from tfx_privacy.attacks.blind_baseline import BlindBaseline
 from tfx_privacy.attacks.out_of_fold import out_of_fold_scores
 from tfx_privacy.attacks.registry import resolve_attacks
 from tfx_privacy.metrics.best_attack import select_best_attack
+from tfx_privacy.metrics.choose_thresholds import choose_thresholds
 from tfx_privacy.metrics.counts import ScoreCounts, ScoreEdges
 from tfx_privacy.metrics.edges import choose_edges, count_scores
+from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.signals.batch import Signals
+
+# With fewer rows of a side nothing is learned from.
+MIN_ROWS_A_SIDE = 10
+
+
+def attacks_of(config: config_pb2.PrivacyConfig) -> tuple[Attack, ...]:
+    """Every attack of a resolved configuration: by who knows most, then by each attacker."""
+    limited = (
+        LimitedAttacker(attack, attacker.name, attacker.members_known, tuple(attacker.signals))
+        for attacker in config.attackers
+        for attack in resolve_attacks(attacker.attacks)
+    )
+    return (*resolve_attacks(config.attacks), *limited)
+
+
+def unlimited(attacks: Sequence[Attack]) -> tuple[Attack, ...]:
+    """These attacks by who knows most, each once: what controls try out."""
+    known = (one.base if isinstance(one, LimitedAttacker) else one for one in attacks)
+    return tuple({attack.name: attack for attack in known}.values())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,23 +78,18 @@ class FittedSuite:
             with zipfile.ZipFile(io.BytesIO(content)) as bundle:
                 bundle.extractall(scratch)
             names = json.loads((Path(scratch) / "attacks.json").read_text())
-            return FittedSuite(
-                {name: _attack_named(name).load(Path(scratch) / name) for name in names}
-            )
+            return FittedSuite({name: _load(name, Path(scratch) / name) for name in names})
 
 
-def _attack_named(name: str) -> Attack:
+def _load(name: str, directory: Path) -> FittedAttack:
     # A suite may hold the blind baseline, which is no attack on membership.
-    return BlindBaseline() if name == BlindBaseline.name else resolve_attacks([name])[0]
-
-
-def runnable_attacks(
-    attacks: Sequence[Attack], signals: Signals
-) -> tuple[tuple[Attack, ...], dict[str, str]]:
-    """The attacks that can run on such signals, and why the others cannot, by name."""
-    reasons = {attack.name: attack.cannot_run(signals) for attack in attacks}
-    able = tuple(attack for attack in attacks if reasons[attack.name] is None)
-    return able, {name: reason for name, reason in reasons.items() if reason is not None}
+    if name == BlindBaseline.name:
+        return BlindBaseline().load(directory)
+    base, attacker = split_name(name)
+    (attack,) = resolve_attacks([base])
+    if attacker:
+        return LimitedAttacker.load_described(attack, directory)
+    return attack.load(directory)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +107,50 @@ class KnownRows:
     def seen_by(self, attack: Attack) -> Signals:
         """Those that an attack is fitted on."""
         return self.with_inputs if "inputs" in attack.needs else self.rows
+
+
+def runnable_attacks(
+    attacks: Sequence[Attack], known: KnownRows, judged: KnownRows, seed: int
+) -> tuple[tuple[Attack, ...], dict[str, str]]:
+    """The attacks that can run, and why the others cannot, by name.
+
+    Args:
+      attacks: Those that were asked for.
+      known: The FIT rows.
+      judged: The JUDGE rows that attacks are fitted on for per-record risk.
+      seed: Of the configuration.
+    """
+    reasons = {
+        attack.name: attack.cannot_run(known.seen_by(attack))
+        or _too_few(attack, known, judged, seed)
+        for attack in attacks
+    }
+    able = tuple(attack for attack in attacks if not reasons[attack.name])
+    return able, {name: reason for name, reason in reasons.items() if reason}
+
+
+def _too_few(attack: Attack, known: KnownRows, judged: KnownRows, seed: int) -> str:
+    """Why an attack has too few rows to be fitted on; "" where there are enough."""
+    # A trained attack is also fitted on each half of FIT, so a side needs a few rows.
+    needed = MIN_ROWS_A_SIDE if attack.is_trained else 1
+    sides = [_sides_known(attack, rows.seen_by(attack), seed) for rows in (known, judged)]
+    if min(min(pair) for pair in sides) >= needed:
+        return ""
+    (members, nonmembers), (members_judged, nonmembers_judged) = sides
+    return (
+        f"needs at least {needed} members and {needed} non-members in FIT and in JUDGE; "
+        f"found {members} and {nonmembers} in FIT, {members_judged} and {nonmembers_judged} in "
+        "JUDGE"
+    )
+
+
+def _sides_known(attack: Attack, rows: Signals, seed: int) -> tuple[int, int]:
+    """Members and non-members that an attack is fitted on."""
+    member = rows.member
+    if isinstance(attack, LimitedAttacker):
+        member = member[attack.known_rows(rows, seed)]
+    members = int(member.sum())
+    return members, len(member) - members
 
 
 def fit_suite(attacks: Sequence[Attack], known: KnownRows, seed: int) -> FittedSuite:
@@ -120,17 +182,32 @@ def choose_on_fit(
     A trained attack scores the rows it learned from too well, so here each row is
     scored by a fit on the other half of FIT: else the attack that overfits most
     would be called the best.
+
+    An attacker that knows less decides by what it knows: its thresholds are chosen on
+    the rows that it is told the side of. Its edges, and which attack is the best, are
+    no business of the attacker's, and are chosen on all rows.
     """
     edges: dict[str, ScoreEdges] = {}
     counts: dict[str, ScoreCounts] = {}
     scores: dict[str, NDArray[np.float64]] = {}
     for attack in attacks:
-        signals = known.seen_by(attack)
-        scores[attack.name] = unseen_scores(attack, suite, signals, seed)
-        edges[attack.name] = choose_edges(scores[attack.name], signals.member)
-        counts[attack.name] = count_scores(scores[attack.name], signals.member, edges[attack.name])
+        name, signals = attack.name, known.seen_by(attack)
+        scores[name] = unseen_scores(attack, suite, signals, seed)
+        edges[name] = choose_edges(scores[name], signals.member)
+        counts[name] = count_scores(scores[name], signals.member, edges[name])
+        if isinstance(attack, LimitedAttacker):
+            told = attack.known_rows(signals, seed)
+            edges[name] = _decided_by(edges[name], scores[name][told], signals.member[told])
     best = select_best_attack(counts) if counts else ""
     return ChosenOnFit(edges, best, scores.get(best, np.empty(0)))
+
+
+def _decided_by(
+    edges: ScoreEdges, scores: NDArray[np.float64], member: NDArray[np.bool_]
+) -> ScoreEdges:
+    """The same edges, with the thresholds that these rows speak for."""
+    counts = count_scores(scores, member, edges)
+    return dataclasses.replace(edges, thresholds=choose_thresholds(counts))
 
 
 def unseen_scores(

@@ -84,7 +84,8 @@ def judge_blind_baseline(
     number of limited metrics) is above m0 + (L - m0) / 2, at least .02 above m0 for AUC:
     m0 is the metric's value without a leak, L its limit. Where members and non-members
     do not differ that is less than 1% of runs; a difference of AUC .51 does not fail,
-    however many the rows: with no tolerance it would in up to 99.8% of large runs.
+    however many the rows: with no tolerance it would in up to 99.8% of large runs. Of a
+    baseline that saw the label alone only a failure counts.
 
     Args:
       control: What was measured, and the features that give the splits away.
@@ -118,11 +119,11 @@ def judge_blind_baseline(
     if beyond:
         return ControlFinding(
             ControlOutcome.FAILED,
-            "An attacker that sees the input features alone, never the model, tells members from "
+            f"An attacker that sees {_sight(control)} alone, never the model, tells members from "
             f"non-members ({beyond[0]}): the splits differ, and membership numbers cannot be "
             f"trusted. {_culprits(control)}",
         )
-    if seen:
+    if seen and not control.label_alone:
         return ControlFinding(
             ControlOutcome.PASSED,
             "There is a drift: an attacker that sees the input features alone, never the model, "
@@ -130,11 +131,22 @@ def judge_blind_baseline(
             f"limits. {_culprits(control)}",
         )
     auc = Auc().measure(counts, thresholds, _BLIND_ERROR)
+    if control.label_alone:
+        return ControlFinding(
+            ControlOutcome.NOT_RUN,
+            "The blind baseline saw the label alone, by which members were not told from "
+            f"non-members (AUC at most {_number(auc.upper)}): no input features were kept that it "
+            "could look at.",
+        )
     return ControlFinding(
         ControlOutcome.PASSED,
         "An attacker that sees the input features alone, never the model, was not seen to tell "
         f"members from non-members (AUC {_number(auc.estimate)}, at most {_number(auc.upper)}).",
     )
+
+
+def _sight(control: results_pb2.BlindBaseline) -> str:
+    return "the label" if control.label_alone else "the input features"
 
 
 def judge_negative(

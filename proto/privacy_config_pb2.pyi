@@ -229,8 +229,8 @@ class PrivacyConfig(google.protobuf.message.Message):
     """
     @property
     def inputs(self) -> global___InputSpec:
-        """Input features kept beside the signals, for attackers that see them and not
-        the model: the blind baseline.
+        """Input features kept beside the signals, for attackers that see them: the blind
+        baseline, which does not see the model, and quantile regression.
         """
     @property
     def skip_controls(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[global___Control.ValueType]:

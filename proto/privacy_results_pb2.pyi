@@ -670,11 +670,11 @@ class GroupStatistics(google.protobuf.message.Message):
     def nonmembers(self) -> global___SideStatistics: ...
     @property
     def gap(self) -> global___MeasuredValue:
-        """Train accuracy minus test accuracy; for regression and multi-label the rise of
-        the loss, non-members' mean minus members'.
+        """Train accuracy minus test accuracy; for regression, multi-label and where only the
+        loss is known the rise of the loss, non-members' mean minus members'.
         """
     spread: builtins.float
-    """Spread within the class: of the input features where they are numbers and kept,
+    """Spread within the class, on FIT rows; 0 where it is not known: of the input features where they are numbers and kept,
     otherwise of the logits; standard deviations from the class's mean, root mean
     square over columns, each column in units of its deviation over all rows.
     """
@@ -740,7 +740,9 @@ class SideStatistics(google.protobuf.message.Message):
 global___SideStatistics = SideStatistics
 
 class Association(google.protobuf.message.Message):
-    """How one property of classes goes with their risk."""
+    """How one property of classes goes with their risk: the property on FIT rows, the risk
+    on JUDGE rows, since on one set of rows luck alone ties the two together.
+    """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -893,6 +895,7 @@ class BlindBaseline(google.protobuf.message.Message):
     METRICS_FIELD_NUMBER: builtins.int
     FEATURES_FIELD_NUMBER: builtins.int
     FEATURES_SEEN_FIELD_NUMBER: builtins.int
+    LABEL_ALONE_FIELD_NUMBER: builtins.int
     not_run: builtins.str
     """Why it did not run, in one sentence; empty where it did."""
     @property
@@ -904,7 +907,11 @@ class BlindBaseline(google.protobuf.message.Message):
         at most, and none where only several together do.
         """
     features_seen: builtins.int
-    """How many features it saw."""
+    """How many features it saw, the label among them."""
+    label_alone: builtins.bool
+    """Whether it saw the label and nothing else, since no input features were kept. It
+    can then fail, and cannot pass.
+    """
     def __init__(
         self,
         *,
@@ -912,8 +919,9 @@ class BlindBaseline(google.protobuf.message.Message):
         metrics: collections.abc.Iterable[global___MetricValue] | None = ...,
         features: collections.abc.Iterable[global___FeatureGiveaway] | None = ...,
         features_seen: builtins.int = ...,
+        label_alone: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing_extensions.Literal["features", b"features", "features_seen", b"features_seen", "metrics", b"metrics", "not_run", b"not_run"]) -> None: ...
+    def ClearField(self, field_name: typing_extensions.Literal["features", b"features", "features_seen", b"features_seen", "label_alone", b"label_alone", "metrics", b"metrics", "not_run", b"not_run"]) -> None: ...
 
 global___BlindBaseline = BlindBaseline
 

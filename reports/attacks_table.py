@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
+from tfx_privacy.attacks.attacker_name import split_name
 from tfx_privacy.metrics.counts import Evidence
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
@@ -32,13 +33,19 @@ class AttackRow:
 
 @dataclasses.dataclass(frozen=True)
 class AttackDetail:
-    """How one attack's scores were cut, and what other tools would report."""
+    """How one attack's scores were cut, and what other tools would report.
+
+    The exact values are empty where there are none.
+    """
 
     name: str
     threshold: str
     bins: str
     resolution: str
     max_in_sample: str
+    exact_auc: str
+    exact_advantage: str
+    exact_precision: str
 
 
 def metric_columns(results: results_pb2.PrivacyResults) -> list[config_pb2.MetricSpec]:
@@ -48,7 +55,11 @@ def metric_columns(results: results_pb2.PrivacyResults) -> list[config_pb2.Metri
 
 
 def attack_rows(results: results_pb2.PrivacyResults) -> list[AttackRow]:
-    """One row an attack, in the order of the configuration."""
+    """One row an attack by who knows most, in the order of the configuration.
+
+    Of attackers that know less only the attack that was best on FIT is here; the others
+    stand in a section of their own.
+    """
     columns = metric_columns(results)
     return [
         AttackRow(
@@ -58,6 +69,7 @@ def attack_rows(results: results_pb2.PrivacyResults) -> list[AttackRow]:
             values=_values(attack.metrics, columns),
         )
         for attack in results.attacks
+        if attack.name == results.best_attack or not split_name(attack.name)[1]
     ]
 
 
@@ -75,6 +87,9 @@ def attack_details(results: results_pb2.PrivacyResults, evidence: Evidence) -> l
             bins=str(evidence.edges[attack.name].bins) if attack.name in evidence.edges else "",
             resolution=number_text(attack.resolution, 5),
             max_in_sample=_max_in_sample(attack),
+            exact_auc=_exact(attack, attack.exact.auc),
+            exact_advantage=_exact(attack, attack.exact.max_advantage),
+            exact_precision=_exact(attack, attack.exact.max_ppv),
         )
         for attack in results.attacks
     ]
@@ -98,3 +113,7 @@ def _max_in_sample(attack: results_pb2.AttackResult) -> str:
         if entry.HasField("max_in_sample"):
             return number_text(entry.max_in_sample, 3)
     return ""
+
+
+def _exact(attack: results_pb2.AttackResult, value: float) -> str:
+    return number_text(value, 6) if attack.HasField("exact") else ""

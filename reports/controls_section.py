@@ -172,6 +172,8 @@ def _power_sentence(power: results_pb2.Power) -> str:
 def _features_seen(blind: results_pb2.BlindBaseline) -> str:
     if not blind.metrics:
         return ""
+    if blind.label_alone:
+        return "It saw the label and nothing else."
     seen = count_text(blind.features_seen)
     return f"It saw {seen} {'feature' if blind.features_seen == 1 else 'features'}."
 

@@ -6,6 +6,7 @@ import dataclasses
 
 from markupsafe import Markup
 
+from tfx_privacy.attacks.attacker_name import split_name
 from tfx_privacy.metrics.counts import Evidence
 from tfx_privacy.metrics.roc import Roc
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
@@ -38,7 +39,10 @@ class RocSection:
 
 
 def roc_section(results: results_pb2.PrivacyResults, evidence: Evidence) -> RocSection | None:
-    """The curves of every attack on the whole; None where there are no counts."""
+    """The curves of every attack on the whole; None where there are no counts.
+
+    Of attackers that know less only the attack that was best on FIT has one.
+    """
     counted = [(name, whole_counts(evidence, name)) for name in _names(results)]
     curves = [
         RocCurve(name, Roc.from_counts(counts), is_best=name == results.best_attack)
@@ -67,7 +71,11 @@ def roc_section(results: results_pb2.PrivacyResults, evidence: Evidence) -> RocS
 
 
 def _names(results: results_pb2.PrivacyResults) -> list[str]:
-    return [attack.name for attack in results.attacks]
+    return [
+        attack.name
+        for attack in results.attacks
+        if attack.name == results.best_attack or not split_name(attack.name)[1]
+    ]
 
 
 def _points(results: results_pb2.PrivacyResults) -> list[RocPoint]:
@@ -82,11 +90,12 @@ def _points(results: results_pb2.PrivacyResults) -> list[RocPoint]:
 
 
 def _label(results: results_pb2.PrivacyResults, curves: list[RocCurve]) -> str:
+    shown = {curve.attack for curve in curves}
     areas = [
         f"{attack.name} {value.estimate:.3f}"
         for attack in results.attacks
         for value in [_auc(attack)]
-        if value is not None
+        if value is not None and attack.name in shown
     ]
     listed = f" Area under each curve: {', '.join(areas)}." if areas else ""
     return (

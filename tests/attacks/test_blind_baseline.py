@@ -165,11 +165,31 @@ def test_says_why_it_cannot_run():
     signals = table(10, 1)
 
     assert BlindBaseline().cannot_run(signals) is None
-    reason = BlindBaseline().cannot_run(dataclasses.replace(signals, inputs={}))
-    assert reason == (
-        "it needs input features, and none were kept: features of the examples, or further columns "
-        "of saved predictions"
+    without_inputs = dataclasses.replace(signals, inputs={}, label=None)
+    assert BlindBaseline().cannot_run(without_inputs) == (
+        "it needs input features or the label, and none were kept: features of the examples, or "
+        "further columns of saved predictions"
     )
+
+
+def test_the_label_alone_tells_sides_with_other_classes_apart(auc):
+    """Members have class 0 alone, others 0 or 1 by a coin: AUC .75 by hand."""
+    generator = np.random.default_rng(0)
+    rows = 2_000
+    member = np.arange(rows) % 2 == 0
+    signals = Signals(
+        task=config_pb2.BINARY,
+        ids=np.arange(2 * rows, dtype=np.uint64).reshape(rows, 2),
+        member=member,
+        label=np.where(member, 0, generator.integers(0, 2, rows)),
+    )
+    assert BlindBaseline().cannot_run(signals) is None
+
+    fitted = BlindBaseline().fit(signals, seed=0)
+
+    assert auc(fitted.score(signals), member) == pytest.approx(0.75, abs=0.03)
+    assert fitted.features_seen == 1
+    assert [name for name, _ in giveaways(signals, seed=0)] == ["label"]
 
 
 def test_inputs_without_any_use_are_no_obstacle():

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,82 +22,47 @@ def global_random_state():
     np.random.set_state(legacy)  # noqa: NPY002
 
 
-def draws_of_every_global_generator(between):
-    """What each global generator gives after seeding all, with something done in between."""
-    import keras
-    import tensorflow as tf
-
-    keras.utils.set_random_seed(11)
-    first = tf.random.uniform((3,)).numpy().tolist()
-    between()
-    return (
-        first,
-        tf.random.uniform((3,)).numpy().tolist(),
-        # Keras's initialisers without a seed take theirs from Python's generator.
-        random.random(),
-        np.random.random(3).tolist(),  # noqa: NPY002
-    )
-
-
 @pytest.mark.usefixtures("global_random_state")
-def test_leaves_every_global_generator_as_it_was(leaky):
+def test_global_generators_and_the_network_leave_each_other_alone(leaky):
     signals = leaky(config_pb2.MULTICLASS, rows=100)
-
-    undisturbed = draws_of_every_global_generator(lambda: None)
-    disturbed = draws_of_every_global_generator(lambda: Network(epochs=2).fit(signals, seed=1))
-
-    assert disturbed == undisturbed
-
-
-@pytest.mark.usefixtures("global_random_state")
-def test_does_not_depend_on_global_seeds(leaky):
-    import keras
-
-    signals = leaky(config_pb2.MULTICLASS, rows=100)
-    scores = []
+    scores, draws = [], []
     for seed in (1, 2):
-        keras.utils.set_random_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002
         scores.append(Network(epochs=3).fit(signals, seed=1).score(signals))
+        draws.append((random.random(), np.random.random()))  # noqa: NPY002
 
     np.testing.assert_array_equal(*scores)
+    assert draws == [
+        (random.Random(seed).random(), np.random.RandomState(seed).random()) for seed in (1, 2)
+    ]
 
 
-def test_leaves_the_names_of_the_users_layers_alone(leaky):
-    import keras
-
-    def names():
-        inputs = keras.Input((2,))
-        model = keras.Model(inputs, keras.layers.Dense(1)(inputs))
-        return inputs.name, model.name, model.layers[-1].name
-
-    def numbers(found):
-        return [int(name.rsplit("_", 1)[1]) for name in found]
-
-    names()
-    before = numbers(names())
-    Network(epochs=1).fit(leaky(config_pb2.MULTICLASS, rows=100), seed=1)
-    after = numbers(names())
-
-    # Naming goes on from where it was, as it does with nothing in between.
-    steps = [later - earlier for earlier, later in zip(before, after, strict=True)]
-    names_apart = numbers(names())
-    assert steps == [later - earlier for earlier, later in zip(after, names_apart, strict=True)]
-
-
-def test_does_not_take_the_users_precision(leaky):
-    import keras
-
-    signals = leaky(config_pb2.MULTICLASS, rows=100)
-    expected = Network(epochs=3).fit(signals, seed=1).score(signals)
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
-        scores = Network(epochs=3).fit(signals, seed=1).score(signals)
-        assert keras.config.dtype_policy().name == "mixed_bfloat16"
-    finally:
-        keras.config.set_dtype_policy(policy)
-
-    np.testing.assert_array_equal(scores, expected)
+def test_training_imports_no_framework():
+    # What TensorFlow's import alone takes, 450 MB, is more than all attacks together.
+    script = """
+import sys
+import numpy as np
+from tfx_privacy.attacks.network import Network
+from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+from tfx_privacy.signals.batch import Signals
+rng = np.random.default_rng(0)
+signals = Signals(
+    task=config_pb2.MULTICLASS,
+    ids=rng.integers(0, 99, (60, 2)).astype(np.uint64),
+    member=np.arange(60) < 30,
+    label=rng.integers(0, 3, 60),
+    logits=rng.normal(size=(60, 3)).astype(np.float32),
+    loss=rng.random(60).astype(np.float32),
+)
+Network(epochs=1).fit(signals, seed=1)
+heavy = {"tensorflow", "keras", "sklearn", "pandas"} & set(sys.modules)
+assert not heavy, heavy
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=Path(sys.prefix), capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_another_seed_gives_another_network(leaky):

@@ -19,6 +19,8 @@ class Memory(Attack, FittedAttack):
 
     seen: frozenset[int] = frozenset()
     name: ClassVar[str] = "memory"
+    description: ClassVar[str] = "Remembers."
+    tasks: ClassVar[frozenset[config_pb2.Task.ValueType]] = frozenset({config_pb2.MULTICLASS})
     needs: ClassVar[frozenset[str]] = frozenset()
     is_trained: ClassVar[bool] = True
 

@@ -25,6 +25,7 @@ THOROUGH = [
     "modified_entropy_per_class",
     "margin_per_class",
     "population",
+    "quantile_regression",
 ]
 
 
@@ -63,7 +64,7 @@ def test_every_attack_says_what_it_is():
 def test_every_attack_declares_what_it_needs():
     for attack in resolve_attacks(["thorough"]):
         assert attack.needs
-        assert attack.needs <= {"logits", "loss", "label"}
+        assert attack.needs <= {"logits", "loss", "label", "inputs"}
         assert attack.tasks
     trained = [attack.name for attack in resolve_attacks(["thorough"]) if attack.is_trained]
     assert trained == [
@@ -73,4 +74,5 @@ def test_every_attack_declares_what_it_needs():
         "random_forest",
         "nearest_neighbours",
         *(name for name in THOROUGH if name.endswith("_per_class")),
+        "quantile_regression",
     ]

@@ -13,6 +13,8 @@ from tfx_privacy.evaluation.config import (
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.signals.errors import InputError
 
+_LABEL_Y = {"model_spec": {"label_key": "y"}}
+
 
 def test_defaults_are_those_the_proto_documents() -> None:
     resolved = resolve_config(config_pb2.PrivacyConfig())
@@ -21,7 +23,9 @@ def test_defaults_are_those_the_proto_documents() -> None:
     assert list(resolved.splits.nonmembers) == ["eval"]
     assert resolved.sample_sizes.fit_rows_per_side == 100_000
     assert resolved.sample_sizes.batch_size == 512
+    assert resolved.sample_sizes.max_slices == 1_000
     assert resolved.confidence == 0.95
+    assert resolved.risk_prior == 0.5
     assert resolved.keep_signals is True
     named = [(m.name, m.fpr, m.prior) for m in resolved.metrics]
     assert named == [
@@ -69,12 +73,28 @@ def test_inputs_are_recorded_for_the_blind_baseline_and_where_they_are_named() -
     assert recorded(skip_controls=["BLIND_BASELINE"], inputs=named).feature_keys == ["a"]
 
 
+def test_slices_by_signals_may_stand_beside_those_by_features() -> None:
+    specs = [
+        {"signals": ["CLASS"]},
+        {"feature_keys": ["label"]},
+        {"feature_keys": ["label", "city"], "signals": ["CORRECTNESS", "LOSS_DECILE"]},
+    ]
+    resolved = resolve_config(config_pb2.PrivacyConfig(slicing_specs=specs))
+    assert slice_features(resolved) == ("city", "label")
+    # Another feature holds the label: its slices and those by CLASS have keys of their own.
+    apart = [{"signals": ["CLASS"]}, {"feature_keys": ["y"]}]
+    resolve_config(config_pb2.PrivacyConfig(slicing_specs=apart, **_LABEL_Y))
+
+
 @pytest.mark.parametrize(
     ("config", "words"),
     [
         ({"confidence": 1.0}, "confidence is 1.0"),
         ({"confidence": 0.0}, "confidence is 0.0"),
         ({"confidence": float("nan")}, "confidence is nan"),
+        ({"risk_prior": 0.0}, "risk_prior is 0.0"),
+        ({"risk_prior": 1.0}, "risk_prior is 1.0"),
+        ({"risk_prior": float("nan")}, "risk_prior is nan"),
         ({"attacks": ["telepathy"]}, "telepathy"),
         ({"metrics": [{"name": "accuracy"}]}, r"metrics\[0\].*accuracy"),
         ({"metrics": [{"name": "tpr_at_fpr"}]}, r"metrics\[0\].*fpr"),
@@ -86,6 +106,39 @@ def test_inputs_are_recorded_for_the_blind_baseline_and_where_they_are_named() -
         ),
         ({"slicing_specs": [{"feature_keys": ["a", "a"]}]}, "'a' more than once"),
         ({"slicing_specs": [{"feature_keys": [""]}]}, "empty feature name"),
+        (
+            {"slicing_specs": [{"feature_keys": ["label"], "signals": ["CLASS"]}]},
+            r"slicing_specs\[0\] names the label 'label' and CLASS, which are the same",
+        ),
+        (
+            _LABEL_Y | {"slicing_specs": [{"feature_values": {"y": "1"}, "signals": ["CLASS"]}]},
+            "names the label 'y' and CLASS",
+        ),
+        (
+            _LABEL_Y | {"slicing_specs": [{"signals": ["CLASS"]}, {"feature_keys": ["label"]}]},
+            r"slicing_specs\[1\] names the feature 'label', and slices by CLASS",
+        ),
+        (
+            {"slicing_specs": [{"feature_keys": ["prediction"], "signals": ["CORRECTNESS"]}]},
+            "names the feature 'prediction', and slices by CORRECTNESS have that name too",
+        ),
+        (
+            {
+                "slicing_specs": [
+                    {"signals": ["LOSS_DECILE"]},
+                    {"feature_values": {"loss decile": "1"}},
+                ]
+            },
+            "names the feature 'loss decile', and slices by LOSS_DECILE",
+        ),
+        ({"slicing_specs": [{"signals": [9]}]}, r"signals\[0\] is 9; expected one of CLASS, LOSS"),
+        ({"slicing_specs": [{"signals": ["SIGNAL_SLICE_UNSPECIFIED"]}]}, r"signals\[0\] is 0"),
+        ({"slicing_specs": [{"signals": ["CLASS", "CLASS"]}]}, "names CLASS more than once"),
+        (
+            {"model_spec": {"task": "REGRESSION"}, "slicing_specs": [{"signals": ["CORRECTNESS"]}]},
+            "CORRECTNESS, but the task is REGRESSION",
+        ),
+        ({"sample_sizes": {"max_slices": -1}}, "max_slices is -1"),
         ({"inputs": {"feature_keys": ["a", ""]}}, r"inputs\.feature_keys has an empty name"),
         ({"inputs": {"excluded_feature_keys": [""]}}, r"excluded_feature_keys has an empty name"),
         ({"inputs": {"feature_keys": ["a", "b", "a"]}}, "feature_keys names 'a' more than once"),

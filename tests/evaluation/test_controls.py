@@ -235,11 +235,20 @@ def test_controls_can_be_left_out() -> None:
     assert "skip_controls" in fit_blind_baseline(_selection(), config).not_run
 
 
-def test_without_inputs_no_blind_baseline() -> None:
-    blind = fit_blind_baseline(_selection(), _CONFIG)
+def test_without_inputs_and_label_no_blind_baseline() -> None:
+    selection = _selection()
+    unlabelled = dataclasses.replace(selection.fit_inputs, label=None)
+    blind = fit_blind_baseline(dataclasses.replace(selection, fit_inputs=unlabelled), _CONFIG)
     assert "needs input features" in blind.not_run
     assert not blind.suite.attacks
     assert not blind.edges
+
+
+def test_without_inputs_the_blind_baseline_sees_the_label_alone() -> None:
+    blind = fit_blind_baseline(_selection(), _CONFIG)
+    assert not blind.not_run
+    assert blind.label_alone
+    assert blind.features_seen == 1
 
 
 def test_an_attack_that_raises_is_not_passed_over() -> None:

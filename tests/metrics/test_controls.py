@@ -89,6 +89,19 @@ def positive(rows, generator, noise=(), attacks=("loss_threshold", "network"), l
 
 
 class TestBlindBaseline:
+    def test_with_the_label_alone_it_can_fail(self):
+        label_alone = results_pb2.BlindBaseline(label_alone=True, features_seen=1)
+        finding = blind(0.7, 3000, np.random.default_rng(0), label_alone)
+        assert finding.outcome is ControlOutcome.FAILED
+        assert "sees the label alone" in finding.reason
+
+    @pytest.mark.parametrize(("auc", "rows"), [(0.5, 3000), (0.515, 50_000)])
+    def test_with_the_label_alone_it_cannot_pass(self, auc, rows):
+        label_alone = results_pb2.BlindBaseline(label_alone=True, features_seen=1)
+        finding = blind(auc, rows, np.random.default_rng(0), label_alone)
+        assert finding.outcome is ControlOutcome.NOT_RUN
+        assert "no input features were kept" in finding.reason
+
     @pytest.mark.parametrize(
         ("auc", "at_least", "at_most"),
         # evidence.md: "never for drift-free data", .51 without consequence, "in 99.5 to 100%
