@@ -72,9 +72,20 @@ def _one_run(rows: int, slices: int) -> dict[str, float]:
         write_edges,
     )
     from tfx_privacy.evaluation.results import assemble_results
-    from tfx_privacy.metrics.counts import WHOLE, Evidence, ScoreCounts, SliceKey
+    from tfx_privacy.metrics.counts import (
+        WHOLE,
+        CountsTable,
+        Evidence,
+        ScoreCounts,
+        SparseCounts,
+    )
     from tfx_privacy.metrics.edges import bin_scores, choose_edges, count_bins
-    from tfx_privacy.metrics.slicing import FeatureValues, slice_counts, slice_rows
+    from tfx_privacy.metrics.slice_totals import (
+        SliceTotals,
+        count_rows_in_slices,
+        count_scores_in_slices,
+    )
+    from tfx_privacy.metrics.slicing import FeatureValues, slice_rows
     from tfx_privacy.proto import privacy_config_pb2 as config_pb2
     from tfx_privacy.proto import privacy_results_pb2 as results_pb2
     from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
@@ -82,7 +93,7 @@ def _one_run(rows: int, slices: int) -> dict[str, float]:
 
     rng = np.random.default_rng(0)
     spec = config_pb2.SlicingSpec(feature_keys=["feature"])
-    vocabulary = [f"{i:02d}" for i in range(slices)]
+    vocabulary = [f"{i:04d}" for i in range(slices)]
     seconds: dict[str, float] = {}
 
     @contextmanager
@@ -95,7 +106,8 @@ def _one_run(rows: int, slices: int) -> dict[str, float]:
     with timed("choosing edges and thresholds"):
         edges = {name: choose_edges(rng.normal(size=_FIT_ROWS), fit_member) for name in _ATTACKS}
     before = _peak_mb()
-    counts: dict[tuple[str, SliceKey], ScoreCounts] = {}
+    whole_counts: dict[str, ScoreCounts] = {}
+    totals: SliceTotals | None = None
     for start in range(0, rows, _BATCH):
         size = min(_BATCH, rows - start)
         member = rng.random(size) < 2 / 3
@@ -103,20 +115,23 @@ def _one_run(rows: int, slices: int) -> dict[str, float]:
         values = FeatureValues(np.arange(size + 1), rng.integers(0, slices, size), vocabulary)
         with timed("counting"):
             in_slices = slice_rows([spec], {"feature": values})
-            for name, cut in edges.items():
-                bins = bin_scores(scores[name], cut)
-                batch = {
-                    WHOLE: count_bins(bins, member, cut.bins),
-                    **slice_counts(bins, member, in_slices, cut.bins),
-                }
-                for key, part in batch.items():
-                    known = counts.get((name, key))
-                    counts[name, key] = part if known is None else known + part
-    keys = [key for name, key in counts if name == _ATTACKS[0] and key != WHOLE]
-    sides = {key: counts[_ATTACKS[0], key] for key in keys}
-    of_splits = {key: (3 * c.n_members // 2, 3 * c.n_nonmembers // 2) for key, c in sides.items()}
+            numbers = np.array([int(key[0][1]) for key in in_slices.keys], np.uint64)
+            bins = {name: (bin_scores(scores[name], cut), cut.bins) for name, cut in edges.items()}
+            for name, (of_row, n_bins) in bins.items():
+                part = count_bins(of_row, member, n_bins)
+                known = whole_counts.get(name)
+                whole_counts[name] = part if known is None else known + part
+            counted = count_rows_in_slices(
+                in_slices, numbers, member, slices
+            ) + count_scores_in_slices(in_slices, numbers, member, bins, slices)
+            totals = counted if totals is None else totals + counted
+    assert totals is not None, "there is at least one batch"
+    sparse = {(name, WHOLE): SparseCounts.of(whole) for name, whole in whole_counts.items()}
+    counts = CountsTable(sparse | totals.counts())
+    # Of the splits a third is FIT.
+    of_splits = {key: (3 * m // 2, 3 * n // 2) for key, (m, n) in totals.slice_rows().items()}
     evidence = Evidence(edges, counts, of_splits)
-    whole = counts[_ATTACKS[0], WHOLE]
+    whole = whole_counts[_ATTACKS[0]]
     listed = results_of(
         evidence, _ATTACKS[0], (3 * whole.n_members // 2, 3 * whole.n_nonmembers // 2)
     )

@@ -16,6 +16,7 @@ from tfx_privacy.evaluation.config import (
     slice_features,
 )
 from tfx_privacy.evaluation.metrics_directory import PrivacyMetricsContent
+from tfx_privacy.evaluation.slice_plan import require_task
 from tfx_privacy.evaluation.stages import Listener, StageClock, log_stage
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
@@ -71,6 +72,7 @@ def evaluate(
     with clear_errors():
         with clock.stage("observe"):
             plan = _plan(target, splits, resolved)
+            require_task(resolved.slicing_specs, plan.task)
             table = observe(new_pipeline, plan, splits, _observe_options(resolved), outputs.signals)
         return attack_table(
             _target_model(target, plan), table, resolved, outputs, new_pipeline, clock

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import itertools
 import json
 from collections.abc import Hashable, Mapping, Sequence
 
@@ -12,7 +13,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tfx_privacy.metrics.counts import ControlRun, ScoreCounts, ScoreEdges, SliceKey, Thresholds
+from tfx_privacy.metrics.counts import (
+    ControlRun,
+    CountsTable,
+    ScoreCounts,
+    ScoreEdges,
+    SliceKey,
+    SparseCounts,
+    Thresholds,
+)
 from tfx_privacy.signals.errors import InputError
 from tfx_privacy.signals.files import read_bytes, write_bytes_whole
 
@@ -26,11 +35,14 @@ _EDGES_SCHEMA = pa.schema(
     ]
 )
 # A slice is the JSON list of its [feature, value] pairs, which keeps any name and
-# value apart, whatever characters are in them; "[]" is the whole.
+# value apart, whatever characters are in them; "[]" is the whole. `occupied` are those of
+# the `bins` into which a row fell; the two sides have a number for each of them.
 _COUNTS_SCHEMA = pa.schema(
     [
         pa.field("attack", pa.string(), nullable=False),
         pa.field("slice", pa.string(), nullable=False),
+        pa.field("bins", pa.int64(), nullable=False),
+        pa.field("occupied", pa.list_(pa.int32()), nullable=False),
         pa.field("members", pa.list_(pa.int64()), nullable=False),
         pa.field("nonmembers", pa.list_(pa.int64()), nullable=False),
     ]
@@ -72,19 +84,21 @@ def read_edges(path: str) -> dict[str, ScoreEdges]:
 
 def write_counts(counts: Mapping[tuple[str, SliceKey], ScoreCounts], path: str) -> None:
     """Writes the counts of each attack on each slice, sorted by both."""
-    rows = [
-        {
-            "attack": attack,
-            "slice": _slice_text(key),
-            "members": counts[attack, key].members,
-            "nonmembers": counts[attack, key].nonmembers,
-        }
-        for attack, key in sorted(counts)
+    table = CountsTable.of(counts)
+    places = sorted(table)
+    parts = [table.sparse(place) for place in places]
+    columns = [
+        pa.array([attack for attack, _ in places], pa.string()),
+        pa.array([_slice_text(key) for _, key in places], pa.string()),
+        pa.array([part.bins for part in parts], pa.int64()),
+        _list_column([part.occupied for part in parts], pa.int32()),
+        _list_column([part.members for part in parts], pa.int64()),
+        _list_column([part.nonmembers for part in parts], pa.int64()),
     ]
-    _write(pa.Table.from_pylist(rows, schema=_COUNTS_SCHEMA), path)
+    _write(pa.Table.from_arrays(columns, schema=_COUNTS_SCHEMA), path)
 
 
-def read_counts(path: str) -> dict[tuple[str, SliceKey], ScoreCounts]:
+def read_counts(path: str) -> CountsTable:
     """Reads what `write_counts` wrote.
 
     Raises:
@@ -94,7 +108,12 @@ def read_counts(path: str) -> dict[tuple[str, SliceKey], ScoreCounts]:
     slices = [_slice_key(path, text) for text in table["slice"].to_pylist()]
     places = list(zip(table["attack"].to_pylist(), slices, strict=True))
     _require_once(path, places)
-    return dict(zip(places, _score_counts(table), strict=True))
+    columns = (_lists(table[name]) for name in ("occupied", "members", "nonmembers"))
+    rows = zip(*columns, table["bins"].to_pylist(), strict=True)
+    sparse = {place: SparseCounts(*row) for place, row in zip(places, rows, strict=True)}
+    for place, part in sparse.items():
+        _require_bins(path, place, part)
+    return CountsTable(sparse)
 
 
 def write_slice_rows(rows: Mapping[SliceKey, tuple[int, int]], path: str) -> None:
@@ -167,6 +186,20 @@ def _score_counts(table: pa.Table) -> list[ScoreCounts]:
     return [ScoreCounts(members, nonmembers) for members, nonmembers in sides]
 
 
+def _require_bins(path: str, place: tuple[str, SliceKey], part: SparseCounts) -> None:
+    """Refuses counts that are in no bin, or twice in one."""
+    occupied = part.occupied
+    ascending = not len(occupied) or (
+        occupied[0] >= 0 and occupied[-1] < part.bins and bool((np.diff(occupied) > 0).all())
+    )
+    if not len(occupied) == len(part.members) == len(part.nonmembers) or not ascending:
+        raise InputError(
+            f"{path} has {len(part.members)} numbers of members and {len(part.nonmembers)} of "
+            f"non-members for {len(occupied)} occupied bins in the row of {place!r}; expected one "
+            f"of each for each bin, and bins that ascend within 0 to {part.bins - 1}"
+        )
+
+
 def _slice_text(key: SliceKey) -> str:
     return json.dumps(key, ensure_ascii=False)
 
@@ -196,8 +229,18 @@ def _require_once(path: str, places: Sequence[Hashable]) -> None:
         seen.add(place)
 
 
+def _list_column(parts: Sequence[np.ndarray], kind: pa.DataType) -> pa.Array:
+    ends = np.cumsum([0, *map(len, parts)])
+    values = np.concatenate(parts) if parts else np.empty(0, np.int64)
+    return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), pa.array(values, kind))
+
+
 def _lists(column: pa.ChunkedArray) -> list[np.ndarray]:
-    return [row.values.to_numpy() for row in column]
+    lists: list[np.ndarray] = []
+    for chunk in column.chunks:
+        values, ends = chunk.values.to_numpy(), chunk.offsets.to_numpy()
+        lists.extend(values[first:last] for first, last in itertools.pairwise(ends))
+    return lists
 
 
 def _write(table: pa.Table, path: str) -> None:

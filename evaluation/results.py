@@ -29,6 +29,7 @@ def assemble_results(
     blind: FittedBlindBaseline,
     halved: HalvedNonmembers,
     exact: Mapping[str, results_pb2.ExactValues],
+    slices_left_out: results_pb2.LeftOutSlices | None = None,
 ) -> results_pb2.PrivacyResults:
     """Measures every metric of every attack on the whole and on every slice.
 
@@ -42,6 +43,7 @@ def assemble_results(
       blind: The blind baseline before it scored JUDGE rows.
       halved: The runs on halved non-members.
       exact: By attack, values from its unquantised scores, where there are any.
+      slices_left_out: The slices that were not measured; None where all were.
     """
     metrics = [metric_from_spec(spec) for spec in config.metrics]
     results = results_pb2.PrivacyResults(
@@ -57,11 +59,13 @@ def assemble_results(
             results_pb2.SkippedAttack(name=name, reason=reason) for name, reason in skipped.items()
         ],
         slices=[
-            _slice_result(key, evidence, metrics, config.confidence)
+            _slice_result(key, evidence, best_attack, metrics, config.confidence)
             for key in sorted(evidence.slice_rows)
         ],
         controls=control_results(evidence, blind, halved, metrics, config.confidence),
     )
+    if slices_left_out is not None and slices_left_out.slices:
+        results.slices_left_out.CopyFrom(slices_left_out)
     for attack in results.attacks:
         if attack.name in exact:
             attack.exact.CopyFrom(exact[attack.name])
@@ -82,7 +86,11 @@ def _attack_results(
 
 
 def _slice_result(
-    key: SliceKey, evidence: Evidence, metrics: Sequence[Metric], confidence: float
+    key: SliceKey,
+    evidence: Evidence,
+    best_attack: str,
+    metrics: Sequence[Metric],
+    confidence: float,
 ) -> results_pb2.SliceResult:
     judged = next(
         (
@@ -92,13 +100,17 @@ def _slice_result(
         ),
         (0, 0),
     )
-    judge = results_pb2.SideCounts(members=judged[0], nonmembers=judged[1])
-    has_both = judge.members > 0 and judge.nonmembers > 0
-    return results_pb2.SliceResult(
+    result = results_pb2.SliceResult(
         key=[results_pb2.SliceKey(feature=feature, value=value) for feature, value in key],
-        judge=judge,
-        attacks=_attack_results(key, evidence, metrics, confidence) if has_both else [],
+        judge=results_pb2.SideCounts(members=judged[0], nonmembers=judged[1]),
         rows=results_pb2.SideCounts(
             members=evidence.slice_rows[key][0], nonmembers=evidence.slice_rows[key][1]
         ),
     )
+    if min(judged) > 0:
+        attacks = _attack_results(key, evidence, metrics, confidence)
+        result.attacks.extend(attacks)
+        result.best_of_attacks.extend(
+            measure_best(evidence, best_attack, metrics, confidence, key, attacks)
+        )
+    return result

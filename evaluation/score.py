@@ -3,51 +3,59 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import cast
 
 import apache_beam as beam
 import numpy as np
-import pyarrow as pa
 from apache_beam.utils.shared import Shared
 from numpy.typing import NDArray
 
-from tfx_privacy.evaluation.evidence_files import read_counts, write_counts
+from tfx_privacy.evaluation.evidence_files import (
+    read_counts,
+    read_slice_rows,
+    write_counts,
+    write_slice_rows,
+)
 from tfx_privacy.evaluation.record_risk import RecordRiskFile
 from tfx_privacy.evaluation.select import bucket_roles
+from tfx_privacy.evaluation.slice_plan import SlicePlan
 from tfx_privacy.evaluation.suite import FittedSuite
 from tfx_privacy.evaluation.tally import Addable, ScoredRows, Tally
 from tfx_privacy.metrics.counts import (
     WHOLE,
     ControlRun,
+    CountsTable,
     Evidence,
     ScoreCounts,
     ScoreEdges,
     SliceKey,
+    SparseCounts,
 )
 from tfx_privacy.metrics.edges import bin_scores, count_bins, count_scores
 from tfx_privacy.metrics.risk_curve import RiskCurve
-from tfx_privacy.metrics.slicing import (
-    FeatureValues,
-    SliceRows,
-    slice_counts,
-    slice_rows,
+from tfx_privacy.metrics.slice_totals import (
+    SliceTotals,
+    count_rows_in_slices,
+    count_scores_in_slices,
 )
-from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.signals.batch import Signals
-from tfx_privacy.signals.files import join, read_bytes, write_bytes_whole
+from tfx_privacy.signals.files import join, read_bytes, write_bytes_whole, write_text_whole
 from tfx_privacy.signals.partition import Role
 from tfx_privacy.signals.table import TableDescription
 from tfx_privacy.signals.table_reader import read_bucket, read_description
 
-_Counts = dict[tuple[str, SliceKey], ScoreCounts]
-
 _Totals = dict[tuple[str, Hashable], Addable]
 
-# Stands for a tally where the attacks' own counts are meant.
-_COUNTS = ""
-# Stands for an attack where the rows of the splits themselves are counted, in one bin.
-_ROWS = ""
+_Bins = Mapping[str, tuple[NDArray[np.int64], int]]
+
+# Stand for a tally where the attacks' own counts are meant: of the whole, by attack ...
+_WHOLE = "counts of the whole"
+# ... and of all slices together, under one key.
+_SLICES = "counts of slices"
+_ALL = ""
 # What scoring and counting read of the table.
 _COLUMNS = ("label", "logits", "loss", "slices")
 
@@ -76,12 +84,14 @@ class Scored:
 
     Attributes:
       evidence: The counts of the JUDGE rows; of the whole for every attack, and of
-        every slice that has a JUDGE row. The rows of the splits in every slice. Of the
-        controls the blind baseline's counts, where it ran.
+        every slice measured that has a JUDGE row. The rows of the splits in every slice
+        measured. Of the controls the blind baseline's counts, where it ran.
+      slices_left_out: The slices of which nothing is in the evidence.
       tallies: By the name of a tally, its totals.
     """
 
     evidence: Evidence
+    slices_left_out: results_pb2.LeftOutSlices
     tallies: Mapping[str, Mapping[Hashable, Addable]]
 
 
@@ -99,7 +109,7 @@ class ScorePlan:
       seed: The seed of FIT and JUDGE.
       edges: Where each attack's scores are cut.
       blind_edges: Where the blind baseline's are.
-      slicing_specs: The slices to count.
+      slices: The slices to count.
       risk: How each record's risk is computed; None where it is not.
       tallies: What else is counted of the scored rows.
       reads_inputs: Whether an attack or the blind baseline looks at the inputs.
@@ -113,7 +123,7 @@ class ScorePlan:
     seed: int
     edges: Mapping[str, ScoreEdges]
     blind_edges: Mapping[str, ScoreEdges]
-    slicing_specs: tuple[config_pb2.SlicingSpec, ...]
+    slices: SlicePlan
     risk: RiskPlan | None
     tallies: tuple[Tally, ...]
     reads_inputs: bool
@@ -130,7 +140,7 @@ class ScorePlan:
         blind: FittedSuite,
         edges: Mapping[str, ScoreEdges],
         blind_edges: Mapping[str, ScoreEdges],
-        slicing_specs: Iterable[config_pb2.SlicingSpec],
+        slices: SlicePlan,
         reads_inputs: bool,
         risk: RiskPlan | None = None,
         tallies: Iterable[Tally] = (),
@@ -145,7 +155,7 @@ class ScorePlan:
             seed=seed,
             edges=edges,
             blind_edges=blind_edges,
-            slicing_specs=tuple(slicing_specs),
+            slices=slices,
             risk=risk,
             tallies=tuple(tallies),
             reads_inputs=reads_inputs,
@@ -183,8 +193,12 @@ def score(
             | "One" >> beam.combiners.ToList()
             | "Write" >> beam.Map(lambda totals: _write_totals(plan, dict(totals), scratch))
         )
+    left_out = json.loads(read_bytes(_left_out_path(scratch)))
     return Scored(
-        evidence=_evidence(plan, read_counts(_counts_path(scratch))),
+        evidence=_evidence(
+            plan, read_counts(_counts_path(scratch)), read_slice_rows(_rows_path(scratch))
+        ),
+        slices_left_out=results_pb2.LeftOutSlices(**left_out),
         tallies={
             tally.name: tally.from_bytes(read_bytes(_tally_path(scratch, tally)))
             for tally in plan.tallies
@@ -196,8 +210,14 @@ def _write_totals(plan: ScorePlan, totals: _Totals, scratch: str) -> None:
     parts: dict[str, dict[Hashable, Addable]] = {}
     for (name, key), total in totals.items():
         parts.setdefault(name, {})[key] = total
-    counts = cast("_Counts", parts.get(_COUNTS, {}))
-    write_counts(counts, _counts_path(scratch))
+    whole = cast("dict[str, ScoreCounts]", parts.get(_WHOLE, {}))
+    slices = cast("SliceTotals", parts[_SLICES][_ALL])
+    counts = {(attack, WHOLE): SparseCounts.of(counted) for attack, counted in whole.items()}
+    write_counts(CountsTable(counts | slices.counts()), _counts_path(scratch))
+    write_slice_rows(slices.slice_rows(), _rows_path(scratch))
+    left, largest = slices.left_out()
+    left_out = {"slices": left, "largest_rows": largest}
+    write_text_whole(_left_out_path(scratch), json.dumps(left_out))
     for tally in plan.tallies:
         content = tally.to_bytes(parts.get(tally.name, {}))
         write_bytes_whole(_tally_path(scratch, tally), content)
@@ -207,31 +227,43 @@ def _counts_path(scratch: str) -> str:
     return join(scratch, "counts.parquet")
 
 
+def _rows_path(scratch: str) -> str:
+    return join(scratch, "slices.parquet")
+
+
+def _left_out_path(scratch: str) -> str:
+    return join(scratch, "slices_left_out.json")
+
+
 def _tally_path(scratch: str, tally: Tally) -> str:
     return join(scratch, f"tally_{tally.name}")
 
 
-def _evidence(plan: ScorePlan, counted: _Counts) -> Evidence:
+def _evidence(
+    plan: ScorePlan, counts: CountsTable, slice_rows: Mapping[SliceKey, tuple[int, int]]
+) -> Evidence:
     edges = {**plan.edges, **plan.blind_edges}
-    counts = {(attack, WHOLE): _no_counts(cut) for attack, cut in edges.items()} | counted
+    # An attack of which no JUDGE row was counted has counts all the same.
+    sparse = {(attack, WHOLE): _no_counts(cut) for attack, cut in edges.items()}
+    sparse |= {place: counts.sparse(place) for place in counts}
     runs = {
-        name: ControlRun({name: cut}, {name: counts[name, WHOLE]})
+        name: ControlRun({name: cut}, {name: sparse[name, WHOLE].dense()})
         for name, cut in plan.blind_edges.items()
     }
     return Evidence(
         edges=plan.edges,
-        counts={place: part for place, part in counts.items() if place[0] in plan.edges},
-        slice_rows={
-            key: (part.n_members, part.n_nonmembers)
-            for (attack, key), part in counts.items()
-            if attack == _ROWS
-        },
+        counts=CountsTable(
+            {place: part for place, part in sparse.items() if place[0] in plan.edges}
+        ),
+        slice_rows=slice_rows,
         controls=runs,
     )
 
 
-def _no_counts(edges: ScoreEdges) -> ScoreCounts:
-    return ScoreCounts(np.zeros(edges.bins, np.int64), np.zeros(edges.bins, np.int64))
+def _no_counts(edges: ScoreEdges) -> SparseCounts:
+    return SparseCounts.of(
+        ScoreCounts(np.zeros(edges.bins, np.int64), np.zeros(edges.bins, np.int64))
+    )
 
 
 def _sum(counts: Iterable[Addable]) -> Addable:
@@ -270,61 +302,60 @@ class _ScoreBucket(beam.DoFn):
         columns = (*_COLUMNS, "inputs") if plan.reads_inputs else _COLUMNS
         totals: _Totals = {}
         start = 0
-        with RecordRiskFile.open(plan.record_risk_dir, bucket, list(plan.edges)) as risk_file:
+        with RecordRiskFile.open(
+            plan.record_risk_dir, bucket, list(plan.edges), has_risk=plan.risk is not None
+        ) as risk_file:
             for batch in read_bucket(plan.table_dir, self._table, bucket, columns):
                 batch_roles = roles[start : start + len(batch)]
                 start += len(batch)
-                slices = self._slices(batch)
-                _add(totals, _COUNTS, _rows_of_splits(batch, slices).items())
+                slices = plan.slices.rows(batch)
+                numbers = plan.slices.numbers(slices.keys)
+                in_slices = count_rows_in_slices(slices, numbers, batch.member, plan.slices.most)
+                _add(totals, _SLICES, [(_ALL, in_slices)])
                 for role in self._suites:
                     chosen = batch_roles == role
                     if not chosen.any():
                         continue
-                    scored = self._score(batch.take(chosen), role)
+                    scored, bins = self._score(batch.take(chosen), role)
                     risk_file.append(scored)
                     for tally in plan.tallies:
                         _add(totals, tally.name, tally.count(scored).items())
                     if role == Role.JUDGE:
-                        _add(totals, _COUNTS, self._count(scored, slices.among(chosen)).items())
+                        _add(totals, _WHOLE, self._count_whole(scored, bins).items())
+                        counted = count_scores_in_slices(
+                            slices.among(chosen),
+                            numbers,
+                            scored.signals.member,
+                            bins,
+                            plan.slices.most,
+                        )
+                        _add(totals, _SLICES, [(_ALL, counted)])
         yield from totals.items()
 
-    def _score(self, rows: Signals, role: Role) -> ScoredRows:
+    def _score(self, rows: Signals, role: Role) -> tuple[ScoredRows, _Bins]:
+        """The rows with their scores; by attack their bins, and how many bins there are."""
         plan = self._plan
         scores = self._suites[role].score(rows)
-        return ScoredRows(
+        bins = {name: (bin_scores(scores[name], cut), cut.bins) for name, cut in plan.edges.items()}
+        scored = ScoredRows(
             signals=rows,
             role=role,
             scores=scores,
             guesses={
-                name: bin_scores(scores[name], cut) >= cut.thresholds.member
-                for name, cut in plan.edges.items()
+                name: bins[name][0] >= cut.thresholds.member for name, cut in plan.edges.items()
             },
             risk=None if plan.risk is None else plan.risk.of(scores, role),
         )
+        return scored, bins
 
-    def _slices(self, batch: Signals) -> SliceRows:
-        features = {name: _feature_values(column) for name, column in batch.slices.items()}
-        return slice_rows(self._plan.slicing_specs, features)
-
-    def _count(self, scored: ScoredRows, slices: SliceRows) -> _Counts:
-        rows = scored.signals
-        counts: _Counts = {}
-        for attack, edges in self._plan.edges.items():
-            bins = bin_scores(scored.scores[attack], edges)
-            counts[attack, WHOLE] = count_bins(bins, rows.member, edges.bins)
-            for key, of_slice in slice_counts(bins, rows.member, slices, edges.bins).items():
-                counts[attack, key] = of_slice
-        for name, blind_scores in self._blind.score(rows).items():
-            counts[name, WHOLE] = count_scores(
-                blind_scores, rows.member, self._plan.blind_edges[name]
-            )
+    def _count_whole(self, scored: ScoredRows, bins: _Bins) -> dict[str, ScoreCounts]:
+        member = scored.signals.member
+        counts = {
+            attack: count_bins(of_row, member, n_bins) for attack, (of_row, n_bins) in bins.items()
+        }
+        for name, blind_scores in self._blind.score(scored.signals).items():
+            counts[name] = count_scores(blind_scores, member, self._plan.blind_edges[name])
         return counts
-
-
-def _rows_of_splits(batch: Signals, slices: SliceRows) -> _Counts:
-    in_one_bin = np.zeros(len(batch), np.int64)
-    counted = slice_counts(in_one_bin, batch.member, slices, n_bins=1)
-    return {(_ROWS, key): counts for key, counts in counted.items()}
 
 
 class _SuiteLoader:
@@ -341,12 +372,3 @@ def _add(totals: _Totals, name: str, parts: Iterable[tuple[Hashable, Addable]]) 
     for key, part in parts:
         place = (name, key)
         totals[place] = totals[place] + part if place in totals else part
-
-
-def _feature_values(column: pa.Array) -> FeatureValues:
-    encoded = column.flatten().dictionary_encode()
-    return FeatureValues(
-        offsets=column.offsets.to_numpy().astype(np.int64),
-        codes=encoded.indices.to_numpy().astype(np.int64),
-        vocabulary=encoded.dictionary.to_pylist(),
-    )

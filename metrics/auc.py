@@ -34,7 +34,8 @@ class Auc(Metric):
         width with 100 rows a side, 1% with 2,000.
         """
         require_one_sided_error(alpha)
-        share, size = auc(counts), effective_size(counts)
+        share, variance = _area_and_variance(counts)
+        size = _effective_size(share, variance, counts)
         score = wilson(share, size, alpha)
         return Interval(
             share,
@@ -69,12 +70,7 @@ def delong_variance(counts: ScoreCounts) -> float:
     Raises:
       ValueError: If a side has no rows.
     """
-    area = auc(counts)
-    above = placements(counts.nonmembers)
-    below = 1.0 - placements(counts.members)
-    return _side_variance(counts.members, above, area) + _side_variance(
-        counts.nonmembers, below, area
-    )
+    return _area_and_variance(counts)[1]
 
 
 def effective_size(counts: ScoreCounts) -> float:
@@ -87,7 +83,10 @@ def effective_size(counts: ScoreCounts) -> float:
     Raises:
       ValueError: If a side has no rows.
     """
-    area, variance = auc(counts), delong_variance(counts)
+    return _effective_size(*_area_and_variance(counts), counts)
+
+
+def _effective_size(area: float, variance: float, counts: ScoreCounts) -> float:
     m, n = counts.n_members, counts.n_nonmembers
     smaller = min(m, n)
     cap = max(smaller, 3.0 * m * n / (m + n + 1))
@@ -111,8 +110,19 @@ def placements(side: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.asarray((below + 0.5 * side) / side.sum(), dtype=np.float64)
 
 
-def _side_variance(side: NDArray[np.int64], values: NDArray[np.float64], area: float) -> float:
-    rows = int(side.sum())
+def _area_and_variance(counts: ScoreCounts) -> tuple[float, float]:
+    require_both_sides(counts)
+    m, n = counts.n_members, counts.n_nonmembers
+    above = placements(counts.nonmembers)
+    below = 1.0 - placements(counts.members)
+    area = float(counts.members @ above) / m
+    variance = _side_variance(counts.members, m, above, area)
+    return area, variance + _side_variance(counts.nonmembers, n, below, area)
+
+
+def _side_variance(
+    side: NDArray[np.int64], rows: int, values: NDArray[np.float64], area: float
+) -> float:
     if rows == 1:
         return area * (1.0 - area)
     return float(side @ (values - area) ** 2) / (rows - 1) / rows

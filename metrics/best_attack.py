@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tfx_privacy.metrics.auc import auc
-from tfx_privacy.metrics.counts import WHOLE, Evidence, ScoreCounts, ScoreEdges
+from tfx_privacy.metrics.counts import (
+    WHOLE,
+    Evidence,
+    ScoreCounts,
+    ScoreEdges,
+    SliceKey,
+    without_empty_bins,
+)
 from tfx_privacy.metrics.interval import Interval
 from tfx_privacy.metrics.measure import largest_attainable, measured_value, one_sided_alpha
 from tfx_privacy.metrics.metric import Metric
@@ -57,54 +64,99 @@ def best_of_attacks(
       ValueError: If `selected` is not among the attacks, or a side has no rows.
     """
     if selected not in counts:
-        raise ValueError(
-            f"the best attack: found {selected!r}, expected one of {', '.join(map(repr, counts))}"
-        )
+        raise _not_among(selected, counts)
     at_alpha = {
         name: metric.measure(counts[name], edges[name].thresholds, alpha) for name in counts
     }
-    shared = alpha / len(counts)
-    lower = max(
-        metric.measure(counts[name], edges[name].thresholds, shared).lower for name in counts
-    )
-    upper = max(interval.upper for interval in at_alpha.values())
-    if math.isinf(upper):
-        return Interval(lower, lower, upper)
-    return Interval(max(at_alpha[selected].estimate, lower), lower, upper)
+    lowers = [
+        metric.lower_bound(counts[name], edges[name].thresholds, alpha / len(counts))
+        for name in counts
+    ]
+    return _largest(at_alpha, lowers, selected)
 
 
 def measure_best(
-    evidence: Evidence, selected: str, metrics: Sequence[Metric], confidence: float
+    evidence: Evidence,
+    selected: str,
+    metrics: Sequence[Metric],
+    confidence: float,
+    key: SliceKey = WHOLE,
+    measured: Sequence[results_pb2.AttackResult] = (),
 ) -> list[results_pb2.MetricValue]:
-    """Measures the best of all attacks on the whole of the JUDGE rows.
+    """Measures the best of all attacks on the whole of the JUDGE rows, or on a slice.
 
     Args:
       evidence: The counts of every attack.
-      selected: The attack that was best on FIT rows.
+      selected: The attack that was best on FIT rows, all of them.
       metrics: What to measure, in this order.
       confidence: Two-sided, in (0, 1).
+      key: Where.
+      measured: What is known of the attacks there, metrics in the same order; what is
+        not is measured.
 
     Returns:
-      A value for each metric; none where a side has no rows.
+      A value for each metric; none where a side has no rows, or nothing was counted.
 
     Raises:
       ValueError: If `selected` is not among the attacks or the confidence is out of
         range.
     """
     alpha = one_sided_alpha(confidence)
-    counts = {name: counts for (name, key), counts in evidence.counts.items() if key == WHOLE}
-    if any(side.n_members == 0 or side.n_nonmembers == 0 for side in counts.values()):
+    parts = {
+        name: without_empty_bins(evidence.counts[name, key], edges.thresholds)
+        for name, edges in evidence.edges.items()
+        if (name, key) in evidence.counts
+    }
+    if any(min(counts.n_members, counts.n_nonmembers) == 0 for counts, _ in parts.values()):
         return []
+    if key != WHOLE and not parts:
+        return []
+    if selected not in parts:
+        raise _not_among(selected, parts)
+    rows = parts[selected][0]
+    listed = {result.name: result for result in measured}
     values = []
-    for metric in metrics:
-        interval = best_of_attacks(metric, counts, evidence.edges, selected, alpha)
-        rows = counts[selected]
+    for place, metric in enumerate(metrics):
+        at_alpha = {
+            name: _known(listed.get(name), place, metric, confidence)
+            or metric.measure(*part, alpha)
+            for name, part in parts.items()
+        }
+        lowers = [metric.lower_bound(*part, alpha / len(parts)) for part in parts.values()]
+        interval = _largest(at_alpha, lowers, selected)
         value = results_pb2.MetricValue(
             metric=metric.spec(), value=measured_value(interval, confidence, rows)
         )
         if math.isinf(metric.ceiling):
             value.largest_attainable = largest_attainable(
-                metric, rows.n_members, rows.n_nonmembers, alpha / len(counts)
+                metric, rows.n_members, rows.n_nonmembers, alpha / len(parts)
             )
         values.append(value)
     return values
+
+
+def _largest(at_alpha: Mapping[str, Interval], lowers: Sequence[float], selected: str) -> Interval:
+    lower = max(lowers)
+    upper = max(interval.upper for interval in at_alpha.values())
+    if math.isinf(upper):
+        return Interval(lower, lower, upper)
+    return Interval(max(at_alpha[selected].estimate, lower), lower, upper)
+
+
+def _known(
+    result: results_pb2.AttackResult | None, place: int, metric: Metric, confidence: float
+) -> Interval | None:
+    """What is listed of an attack at the metric's place; None where that is another."""
+    if result is None or place >= len(result.metrics):
+        return None
+    listed = result.metrics[place]
+    if listed.metric != metric.spec() or listed.value.confidence != confidence:
+        return None
+    found = Interval(listed.value.estimate, listed.value.lower, listed.value.upper)
+    return found if found.lower <= found.estimate <= found.upper else None
+
+
+def _not_among(selected: str, attacks: Iterable[str]) -> ValueError:
+    return ValueError(
+        f"the best attack: found {selected!r}, expected one of {', '.join(map(repr, attacks))}"
+    )

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 
-def lower_bound(count: ArrayLike, total: float, alpha: ArrayLike) -> NDArray[np.float64]:
+def lower_bound(count: ArrayLike, total: ArrayLike, alpha: ArrayLike) -> NDArray[np.float64]:
     """The lower bound of a share of which `count` of `total` were seen.
 
     The alpha quantile of Beta(count, total - count + 1), 0 at a count of 0 (Clopper
@@ -20,22 +20,24 @@ def lower_bound(count: ArrayLike, total: float, alpha: ArrayLike) -> NDArray[np.
       count: How many were seen, in [0, total]; any shape. Real numbers are allowed:
         a piecewise-linear ROC gives them.
       total: Out of how many, at least 1; an effective number need not be whole.
-      alpha: One-sided error, in (0, 1); broadcast against `count`.
+      alpha: One-sided error, in (0, 1).
 
     Returns:
-      The bound, in [0, 1], of the broadcast shape.
+      The bound, in [0, 1], of the shape that the arguments have together.
     """
-    seen = np.clip(np.asarray(count, dtype=np.float64), 0.0, total)
-    bound = special.betaincinv(np.where(seen > 0, seen, 1.0), total - seen + 1.0, alpha)
-    return np.asarray(np.where(seen > 0, bound, 0.0), dtype=np.float64)
+    out_of = np.asarray(total, dtype=np.float64)
+    seen = np.minimum(np.maximum(np.asarray(count, dtype=np.float64), 0.0), out_of)
+    some = seen > 0
+    bound = special.betaincinv(np.where(some, seen, 1.0), out_of - seen + 1.0, alpha)
+    return np.asarray(np.where(some, bound, 0.0), dtype=np.float64)
 
 
-def upper_bound(count: ArrayLike, total: float, alpha: ArrayLike) -> NDArray[np.float64]:
+def upper_bound(count: ArrayLike, total: ArrayLike, alpha: ArrayLike) -> NDArray[np.float64]:
     """The upper bound of a share of which `count` of `total` were seen.
 
     The mirror image of `lower_bound`; the arguments are the same.
     """
-    unseen = total - np.asarray(count, dtype=np.float64)
+    unseen = np.asarray(total, dtype=np.float64) - np.asarray(count, dtype=np.float64)
     return 1.0 - lower_bound(unseen, total, alpha)
 
 
@@ -68,7 +70,7 @@ def distances_below(
     return np.interp(counts, knots, distances)
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=1024)
 def _distances_below(total: int, alpha: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     near_zero = np.unique(np.geomspace(1.0, max(1.0, total / 2.0), 64).round())
     knots = np.unique(np.concatenate(([0.0], near_zero, total - near_zero, [float(total)])))

@@ -57,8 +57,9 @@ class Epsilon(BoundFromBelow):
         called_in = int(counts.members[thresholds.epsilon :].sum())
         called_out = int(counts.nonmembers[: thresholds.epsilon].sum())
         half = alpha / 2.0
-        tpr = clopper_pearson.lower_bound(called_in, counts.n_members, half)
-        tnr = clopper_pearson.lower_bound(called_out, counts.n_nonmembers, half)
+        tpr, tnr = clopper_pearson.lower_bound(
+            (called_in, called_out), (counts.n_members, counts.n_nonmembers), half
+        )
         bound = float(epsilon_of_rates(tpr, tnr, self.delta))
         return interval_from_below(bound)
 

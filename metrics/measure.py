@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from tfx_privacy.metrics.advantage import Advantage, max_in_sample
-from tfx_privacy.metrics.counts import ScoreCounts, ScoreEdges, Thresholds
+from tfx_privacy.metrics.counts import (
+    ScoreCounts,
+    ScoreEdges,
+    Thresholds,
+    without_empty_bins,
+)
 from tfx_privacy.metrics.interval import Interval
 from tfx_privacy.metrics.metric import Metric
 from tfx_privacy.metrics.resolution import resolution
@@ -39,11 +45,12 @@ def measure_attack(
     """
     alpha = one_sided_alpha(confidence)
     result = results_pb2.AttackResult(name=name, threshold=threshold_score(edges))
+    counts, thresholds = without_empty_bins(counts, edges.thresholds)
     if counts.n_members == 0 or counts.n_nonmembers == 0:
         return result
     result.resolution = resolution(counts)
     for metric in metrics:
-        interval = metric.measure(counts, edges.thresholds, alpha)
+        interval = metric.measure(counts, thresholds, alpha)
         value = results_pb2.MetricValue(
             metric=metric.spec(), value=measured_value(interval, confidence, counts)
         )
@@ -71,6 +78,8 @@ def measured_value(
     )
 
 
+# The same for every attack on the same rows.
+@functools.lru_cache(maxsize=4096)
 def largest_attainable(metric: Metric, members: int, nonmembers: int, alpha: float) -> float:
     """The largest lower bound that so many rows can show.
 

@@ -25,6 +25,10 @@ class Metric(abc.ABC):
           ValueError: If a side has no rows.
         """
 
+    def lower_bound(self, counts: ScoreCounts, thresholds: Thresholds, alpha: float) -> float:
+        """The lower bound of `measure` alone, for less where the upper one is dear."""
+        return self.measure(counts, thresholds, alpha).lower
+
     @property
     @abc.abstractmethod
     def no_leak(self) -> float:

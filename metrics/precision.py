@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
+
 from tfx_privacy.metrics import clopper_pearson
 from tfx_privacy.metrics.checks import require_one_sided_error, require_threshold_bin
 from tfx_privacy.metrics.counts import ScoreCounts, Thresholds
@@ -39,10 +41,9 @@ class Precision(Metric):
         point = roc.point(thresholds.member)
         tpr, fpr = float(roc.tpr[point]), float(roc.fpr[point])
         half = alpha / 2.0
-        tpr_lower = float(clopper_pearson.lower_bound(m * tpr, m, half))
-        tpr_upper = float(clopper_pearson.upper_bound(m * tpr, m, half))
-        fpr_lower = float(clopper_pearson.lower_bound(n * fpr, n, half))
-        fpr_upper = float(clopper_pearson.upper_bound(n * fpr, n, half))
+        rates, rows = np.array([m * tpr, n * fpr]), np.array([m, n])
+        tpr_lower, fpr_lower = clopper_pearson.lower_bound(rates, rows, half).tolist()
+        tpr_upper, fpr_upper = clopper_pearson.upper_bound(rates, rows, half).tolist()
         estimate = self._precision(tpr, fpr) if tpr + fpr > 0 else self.prior
         return Interval(
             estimate,

@@ -53,5 +53,7 @@ class Roc:
 
 
 def _shares_from_top(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    cumulative = np.concatenate(([0], np.cumsum(counts[::-1])))
-    return np.asarray(cumulative / cumulative[-1], dtype=np.float64)
+    shares = np.zeros(len(counts) + 1, np.float64)
+    np.cumsum(counts[::-1], out=shares[1:])
+    shares /= shares[-1]
+    return shares

@@ -1,4 +1,4 @@
-"""Which rows are in which slice, and the counts of every slice at once."""
+"""Which rows are in which slice."""
 
 from __future__ import annotations
 
@@ -8,8 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tfx_privacy.metrics.counts import ScoreCounts, SliceKey
+from tfx_privacy.metrics.counts import SliceKey
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+
+# What slices by signals are called in keys, whatever the label's feature is called.
+SIGNAL_FEATURES: Mapping[config_pb2.SignalSlice.ValueType, str] = {
+    config_pb2.CLASS: "label",
+    config_pb2.LOSS_DECILE: "loss decile",
+    config_pb2.CORRECTNESS: "prediction",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +50,7 @@ class SliceRows:
     """Which of n rows are in which slice: the same for every attack.
 
     Attributes:
-      keys: The slices in which some row is. Not the whole.
+      keys: The slices. Not the whole.
       rows: [p] int64, a row.
       slices: [p] int64, the index in `keys` of a slice that the row is in. Each pair
         stands once.
@@ -57,12 +64,7 @@ class SliceRows:
         """The same for the rows of a mask [n] alone, numbered as they are left."""
         kept = chosen[self.rows]
         numbers = np.cumsum(chosen) - 1
-        present, slices = np.unique(self.slices[kept], return_inverse=True)
-        return SliceRows(
-            keys=tuple(self.keys[index] for index in present),
-            rows=numbers[self.rows[kept]],
-            slices=slices.astype(np.int64),
-        )
+        return SliceRows(self.keys, numbers[self.rows[kept]], self.slices[kept])
 
 
 def slice_rows(
@@ -73,12 +75,14 @@ def slice_rows(
     `feature_keys` make one slice for each value, or combination of values, that
     occurs; a row with several values of a feature is in a slice of each, a row with
     none in no slice of that spec. `feature_values` keep the rows that have the value
-    given, compared as numbers where both are. The empty spec stands for the whole,
-    which is counted anyway, and adds nothing.
+    given, compared as numbers where both are. `signals` are crossed with the keys as
+    features of the names in SIGNAL_FEATURES. The empty spec stands for the whole, which
+    is counted anyway, and adds nothing.
 
     Args:
       specs: What to slice by.
-      features: By name, the values in each row; all of the same number of rows.
+      features: By name, the values in each row; all of the same number of rows. Signals
+        are among them where a spec has any.
 
     Raises:
       ValueError: If a feature is missing, or a spec names one feature twice.
@@ -88,7 +92,7 @@ def slice_rows(
     slices_parts: list[NDArray[np.int64]] = []
     for spec in specs:
         _require_features(spec, features)
-        if not spec.feature_keys and not spec.feature_values:
+        if not spec_features(spec):
             continue
         rows, local, local_keys = _rows_of_spec(spec, features)
         index = np.array([keys.setdefault(key, len(keys)) for key in local_keys], dtype=np.int64)
@@ -101,34 +105,17 @@ def slice_rows(
     return SliceRows(tuple(keys), rows, slices)
 
 
-def slice_counts(
-    bins: NDArray[np.int64], member: NDArray[np.bool_], slices: SliceRows, n_bins: int
-) -> dict[SliceKey, ScoreCounts]:
-    """Counts one attack's scores in every slice, in one pass.
-
-    Args:
-      bins: [n] int64, the bin of each row's score, in [0, n_bins).
-      member: [n] bool.
-      slices: Which rows are in which slice.
-      n_bins: How many bins there are.
-
-    Returns:
-      By slice, in the order of `slices.keys`. The whole is not among them.
-    """
-    cell = (slices.slices * 2 + member[slices.rows]) * n_bins + bins[slices.rows]
-    table = np.bincount(cell, minlength=len(slices.keys) * 2 * n_bins).astype(np.int64, copy=False)
-    table = table.reshape(len(slices.keys), 2, n_bins)
-    return {
-        key: ScoreCounts(members=table[i, 1], nonmembers=table[i, 0])
-        for i, key in enumerate(slices.keys)
-    }
+def spec_features(spec: config_pb2.SlicingSpec) -> list[str]:
+    """The features in the keys of a spec's slices, signals among them, sorted."""
+    signals = (SIGNAL_FEATURES[signal] for signal in spec.signals)
+    return sorted({*spec.feature_keys, *spec.feature_values, *signals})
 
 
 def _rows_of_spec(
     spec: config_pb2.SlicingSpec, features: Mapping[str, FeatureValues]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], list[SliceKey]]:
     """Pairs of a row and a slice of one spec, and the keys of its slices."""
-    names = sorted({*spec.feature_keys, *spec.feature_values})
+    names = spec_features(spec)
     n_rows = len(features[names[0]].offsets) - 1
     rows = np.arange(n_rows, dtype=np.int64)
     combined = np.zeros(n_rows, dtype=np.int64)
@@ -208,7 +195,7 @@ def _require_features(spec: config_pb2.SlicingSpec, features: Mapping[str, Featu
             f"slicing spec: found {', '.join(both)} in both feature_keys and feature_values, "
             "expected each feature in one of them"
         )
-    missing = sorted({*spec.feature_keys, *spec.feature_values} - set(features))
+    missing = sorted(set(spec_features(spec)) - set(features))
     if missing:
         raise ValueError(
             f"slicing spec: found no values of {', '.join(missing)}, "

@@ -48,16 +48,27 @@ class TprAtFpr(Metric):
 
     def measure(self, counts: ScoreCounts, thresholds: Thresholds, alpha: float) -> Interval:
         """See the base class. The attack's own thresholds play no part."""
+        estimate, members_alpha, below, above, m = self._seen(counts, alpha)
+        upper = clopper_pearson.upper_bound(m * above, m, members_alpha).max()
+        lower = _lowest_bound(below, m, members_alpha)
+        return Interval(estimate, min(estimate, lower), max(estimate, float(upper)))
+
+    def lower_bound(self, counts: ScoreCounts, thresholds: Thresholds, alpha: float) -> float:
+        """See the base class."""
+        estimate, members_alpha, below, _, m = self._seen(counts, alpha)
+        return min(estimate, _lowest_bound(below, m, members_alpha))
+
+    def _seen(
+        self, counts: ScoreCounts, alpha: float
+    ) -> tuple[float, NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], int]:
+        """The estimate; by division the members' error and the curve's height at both rates."""
         require_one_sided_error(alpha)
         roc = Roc.from_counts(counts)
         m, n = counts.n_members, counts.n_nonmembers
-        members_alpha, lowest, highest = _divisions(m, n, self.fpr, alpha)
-        below = np.where(lowest > 0, roc.tpr_at(lowest), 0.0)
-        lower = clopper_pearson.lower_bound(m * below, m, members_alpha).min()
-        above = roc.tpr_at(highest)
-        upper = clopper_pearson.upper_bound(m * above, m, members_alpha).max()
-        estimate = float(roc.tpr_at(self.fpr))
-        return Interval(estimate, min(estimate, float(lower)), max(estimate, float(upper)))
+        members_alpha, rates = _divisions(m, n, self.fpr, alpha)
+        heights = roc.tpr_at(rates)
+        below = np.where(rates[:_DIVISIONS] > 0, heights[:_DIVISIONS], 0.0)
+        return float(heights[-1]), members_alpha, below, heights[_DIVISIONS:-1], m
 
     @property
     def no_leak(self) -> float:
@@ -67,18 +78,28 @@ class TprAtFpr(Metric):
         return config_pb2.MetricSpec(name="tpr_at_fpr", fpr=self.fpr)
 
 
+def _lowest_bound(
+    heights: NDArray[np.float64], m: int, members_alpha: NDArray[np.float64]
+) -> float:
+    """The worst of Clopper-Pearson's lower bounds, which is 0 where one of the heights is."""
+    if heights.min() <= 0.0:
+        return 0.0
+    return float(clopper_pearson.lower_bound(m * heights, m, members_alpha).min())
+
+
 @functools.lru_cache(maxsize=4096)
 def _divisions(
     m: int, n: int, fpr: float, alpha: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The ways of sharing the error: points on the line z_m cos + z_n sin = distance.
 
     The line's slope is that at which members and threshold weigh the same where
     nothing leaks: the tangent of its angle is sqrt(m / n), within reason.
 
     Returns:
-      For each point, the one-sided error left to the members, and the lowest and the
-      highest rate at which the sample's curve may have the threshold.
+      For each point the one-sided error left to the members. For each point the lowest
+      rate at which the sample's curve may have the threshold, then for each the highest,
+      then the rate that is asked.
     """
     tangent = float(np.clip(math.sqrt(m / n), 1.0 / _STEEPEST, _STEEPEST))
     distance = _distance(tangent, alpha)
@@ -91,7 +112,7 @@ def _divisions(
     # A non-member stands in the middle of its piece of the curve.
     lowest = np.maximum(fewest - 0.5, 0.0) / n
     highest = np.minimum(most + 0.5, n) / n
-    return members_alpha, lowest, highest
+    return members_alpha, np.concatenate((lowest, highest, [fpr]))
 
 
 @functools.lru_cache(maxsize=4096)

@@ -12,7 +12,7 @@ from tfx_privacy.reports.measures import MeasuredText, find_metric, measure_of, 
 from tfx_privacy.reports.names import Name, name_of
 from tfx_privacy.reports.numerals import count_text
 
-_MOST_ROWS = 100
+_MOST_ROWS = 200
 _MOST_SMALL_ROWS = 25
 # Names can be long; the page stays below 5 MB whatever they are.
 _MOST_BYTES_OF_NAMES = 1_500_000
@@ -30,6 +30,7 @@ class SliceRow:
       judged_nonmembers: How many of these were judged.
       values: One a metric, in the order of the columns; None where there is none.
       bar: The first metric's (estimate, lower, upper); None where there is none.
+      best: The first metric of the best of all attacks; None where there is none.
       note: Why nothing, or little, can be said; empty where something can.
     """
 
@@ -40,6 +41,7 @@ class SliceRow:
     judged_nonmembers: str
     values: list[MeasuredText | None]
     bar: tuple[float, float, float] | None
+    best: MeasuredText | None
     note: str
 
 
@@ -49,17 +51,22 @@ class SlicesTable:
 
     Attributes:
       columns: The metrics shown; rows are sorted by the first of them.
+      best_measure: The title of the metric of the best attack on each slice; None where
+        results have none.
       rows: Slices large enough to judge, riskiest first.
       small_rows: Slices too small to judge, riskiest first.
       judged: Slices large enough to judge, shown or not.
       too_small: Slices too small to judge, shown or not.
+      left_out: How many slices were not measured, in a sentence; empty where all were.
     """
 
     columns: list[config_pb2.MetricSpec]
+    best_measure: str | None
     rows: list[SliceRow]
     small_rows: list[SliceRow]
     judged: int
     too_small: int
+    left_out: str
 
     @property
     def not_shown(self) -> int:
@@ -101,7 +108,31 @@ def slices_table(
         _MOST_BYTES_OF_NAMES // 4,
         "too small to judge",
     )
-    return SlicesTable(shown, rows, small_rows, len(judged), len(small))
+    has_best = bool(shown) and any(_best(entry, shown[0]) is not None for entry in ordered)
+    return SlicesTable(
+        columns=shown,
+        best_measure=measure_of(shown[0]).title if has_best else None,
+        rows=rows,
+        small_rows=small_rows,
+        judged=len(judged),
+        too_small=len(small),
+        left_out=left_out_text(results),
+    )
+
+
+def left_out_text(results: results_pb2.PrivacyResults) -> str:
+    """How many slices were not measured, and how large they are; empty where all were."""
+    left = results.slices_left_out
+    if not left.slices:
+        return ""
+    one = left.slices == 1
+    rows = f"{count_text(left.largest_rows)} {'row' if left.largest_rows == 1 else 'rows'}"
+    return (
+        f"{count_text(left.slices)} more {'slice was' if one else 'slices were'} not measured, "
+        f"{f'with {rows}' if one else f'the largest of them with {rows}'} of the splits: at most "
+        f"{count_text(results.config.sample_sizes.max_slices)} are, those with the most FIT rows "
+        f"(sample_sizes.max_slices). Nothing can be said about {'it' if one else 'them'}."
+    )
 
 
 def is_too_small(entry: results_pb2.SliceResult, minimum: thresholds_pb2.RecordCounts) -> bool:
@@ -142,6 +173,7 @@ def _row(
 ) -> SliceRow:
     values = [(spec, _value(entry, best_attack, spec)) for spec in columns]
     first = values[0][1] if values else None
+    best = _best(entry, columns[0]) if columns else None
     return SliceRow(
         key=[(name_of(part.feature), name_of(part.value)) for part in entry.key],
         members=count_text(entry.rows.members),
@@ -153,8 +185,15 @@ def _row(
             for spec, value in values
         ],
         bar=None if first is None else (first.estimate, first.lower, first.upper),
+        best=None if best is None else measured_text(measure_of(columns[0]), best),
         note=note,
     )
+
+
+def _best(
+    entry: results_pb2.SliceResult, spec: config_pb2.MetricSpec
+) -> results_pb2.MeasuredValue | None:
+    return find_metric(entry.best_of_attacks, spec)
 
 
 def _value(

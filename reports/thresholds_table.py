@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Iterable
 
+from tfx_privacy.metrics.slicing import SIGNAL_FEATURES
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
@@ -195,7 +196,8 @@ def _spec_text(spec: config_pb2.SlicingSpec) -> str:
     held = [
         f"{feature} = {spec.feature_values[feature]}" for feature in sorted(spec.feature_values)
     ]
-    return " and ".join([*spec.feature_keys, *held])
+    signals = [SIGNAL_FEATURES[signal] for signal in spec.signals]
+    return " and ".join([*spec.feature_keys, *signals, *held])
 
 
 def _baseline(finding: verdict_pb2.Finding) -> str:

@@ -8,6 +8,7 @@ from tfx_privacy.metrics.advantage import Advantage
 from tfx_privacy.metrics.auc import Auc
 from tfx_privacy.metrics.metric import Metric
 from tfx_privacy.metrics.registry import metric_from_spec, metric_title
+from tfx_privacy.metrics.slicing import SIGNAL_FEATURES, spec_features
 from tfx_privacy.metrics.tpr_at_fpr import TprAtFpr
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
@@ -164,14 +165,23 @@ def _slicing_spec(metric: Metric, spec: config_pb2.SlicingSpec) -> config_pb2.Sl
             f"found {', '.join(both)} in both feature_keys and feature_values of a slicing "
             "spec, expected each feature in one of them",
         )
-    if not spec.feature_keys and not spec.feature_values:
+    unknown = [signal for signal in spec.signals if signal not in SIGNAL_FEATURES]
+    if unknown:
+        raise _wrong(
+            metric,
+            f"found signal {unknown[0]} in a slicing spec, expected one of "
+            f"{', '.join(map(config_pb2.SignalSlice.Name, SIGNAL_FEATURES))}",
+        )
+    if not spec_features(spec):
         raise _wrong(
             metric,
             "found an empty slicing spec, which stands for the whole; expected a threshold of "
             "its own for that, without slicing_specs",
         )
     return config_pb2.SlicingSpec(
-        feature_keys=sorted(set(spec.feature_keys)), feature_values=dict(spec.feature_values)
+        feature_keys=sorted(set(spec.feature_keys)),
+        feature_values=dict(spec.feature_values),
+        signals=sorted(set(spec.signals)),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from tfx_privacy.metrics.counts import Evidence, SliceKey
 from tfx_privacy.metrics.registry import metric_from_spec
-from tfx_privacy.metrics.slicing import same_value
+from tfx_privacy.metrics.slicing import SIGNAL_FEATURES, same_value, spec_features
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
@@ -93,7 +93,8 @@ def _nothing_measured(
 
 def _spec_text(spec: config_pb2.SlicingSpec) -> str:
     values = [f"{name}={value}" for name, value in sorted(spec.feature_values.items())]
-    return ", ".join([*spec.feature_keys, *values])
+    signals = [SIGNAL_FEATURES[signal] for signal in spec.signals]
+    return ", ".join([*spec.feature_keys, *signals, *values])
 
 
 def is_for(specs: Iterable[config_pb2.SlicingSpec], key: SliceKey) -> bool:
@@ -103,6 +104,6 @@ def is_for(specs: Iterable[config_pb2.SlicingSpec], key: SliceKey) -> bool:
 
 
 def _makes(spec: config_pb2.SlicingSpec, values: dict[str, str]) -> bool:
-    if {*spec.feature_keys, *spec.feature_values} != set(values):
+    if set(spec_features(spec)) != set(values):
         return False
     return all(same_value(values[name], value) for name, value in spec.feature_values.items())

@@ -20,7 +20,15 @@ from tfx_privacy.evaluation.evidence_files import (
     write_edges,
     write_slice_rows,
 )
-from tfx_privacy.metrics.counts import ControlRun, ScoreCounts, ScoreEdges, SliceKey, Thresholds
+from tfx_privacy.metrics.counts import (
+    ControlRun,
+    CountsTable,
+    ScoreCounts,
+    ScoreEdges,
+    SliceKey,
+    SparseCounts,
+    Thresholds,
+)
 from tfx_privacy.signals.errors import InputError
 
 
@@ -52,6 +60,28 @@ def test_controls_come_back(tmp_path: Path) -> None:
             np.testing.assert_array_equal(found.counts[attack].nonmembers, counts.nonmembers)
 
 
+def test_counts_come_back_and_take_no_room_for_empty_bins(tmp_path: Path) -> None:
+    path = tmp_path / "counts.parquet"
+    rng = np.random.default_rng(0)
+    sparse: dict[tuple[str, SliceKey], SparseCounts] = {}
+    dense: dict[tuple[str, SliceKey], ScoreCounts] = {}
+    for number in range(300):
+        key: SliceKey = (("feature", f"{number:03d}"),) if number else ()
+        sides = (np.bincount(rng.integers(0, 2048, 100), minlength=2048) for _ in range(2))
+        dense["attack", key] = ScoreCounts(*sides)
+        sparse["attack", key] = SparseCounts.of(dense["attack", key])
+    write_counts(CountsTable(sparse), str(path))
+    again = read_counts(str(path))
+    assert list(again) == sorted(dense)
+    for place, counts in dense.items():
+        np.testing.assert_array_equal(again[place].members, counts.members)
+        np.testing.assert_array_equal(again[place].nonmembers, counts.nonmembers)
+        # What is kept is what was written, and no view of every bin.
+        assert len(again.sparse(place).members) == len(sparse[place].members) <= 200
+    # 60,000 rows, of which a cell takes a few bytes.
+    assert path.stat().st_size < 500_000
+
+
 def test_no_controls_come_back_as_none(tmp_path: Path) -> None:
     write_controls({}, str(tmp_path / "controls.parquet"))
     assert read_controls(str(tmp_path / "controls.parquet")) == {}
@@ -78,7 +108,9 @@ def test_another_file_is_refused_by_name(tmp_path: Path, read: object) -> None:
         read(str(tmp_path / "nothing.parquet"))
 
 
-_COUNTS = {("a", ()): ScoreCounts(np.array([1, 2]), np.array([3, 4]))}
+_COUNTS = CountsTable(
+    {("a", ()): SparseCounts.of(ScoreCounts(np.array([1, 0, 2]), np.array([3, 0, 4])))}
+)
 _ROWS: dict[SliceKey, tuple[int, int]] = {(("a", "x"),): (1, 2)}
 
 
@@ -114,6 +146,10 @@ def test_a_row_that_stands_twice_is_refused(
         ("members", [1.0, float("nan")], "has other content than was written there"),
         ("members", None, "no value in some rows of 'members'|other content"),
         ("members", [1, None], "no value in some rows of 'members'"),
+        ("members", [1], "has 1 numbers of members and 2 of non-members for 2 occupied bins"),
+        ("occupied", [0, 3], "bins that ascend within 0 to 2"),
+        ("occupied", [2, 2], "bins that ascend within 0 to 2"),
+        ("occupied", [-1, 2], "bins that ascend within 0 to 2"),
         ("attack", None, "no value in some rows of 'attack'|other content"),
         ("slice", "x", "has the slice 'x'; expected a JSON list"),
         ("slice", '[["a"]]', "expected a JSON list"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -11,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfx_privacy.metrics.counts import ScoreCounts, SliceKey
-from tfx_privacy.metrics.slicing import FeatureValues, slice_counts, slice_rows
+from tfx_privacy.metrics.counts import SliceKey
+from tfx_privacy.metrics.slicing import FeatureValues, slice_rows, spec_features
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 
 Rows = Mapping[str, Sequence[Sequence[str]]]
@@ -132,62 +131,41 @@ def test_any_rows_and_specs(
     assert _members_of(specs, columns) == _row_by_row(specs, columns)
 
 
-def test_counts_of_every_slice_in_one_pass() -> None:
-    rng = np.random.default_rng(0)
-    n, n_bins = 500, 7
-    bins, member = rng.integers(0, n_bins, n), rng.random(n) < 0.6
-    classes = [[str(rng.integers(0, 10))] for _ in range(n)]
-    slices = slice_rows([_spec("label")], {"label": FeatureValues.of_rows(classes)})
-    counts = slice_counts(bins, member, slices, n_bins)
-    assert list(counts) == list(slices.keys)
-    for ((_, value),), found in counts.items():
-        inside = np.array([row == [value] for row in classes])
-        expected = Counter(zip(bins[inside].tolist(), member[inside].tolist(), strict=True))
-        assert found.members.tolist() == [expected[b, True] for b in range(n_bins)]
-        assert found.nonmembers.tolist() == [expected[b, False] for b in range(n_bins)]
-        assert found.members.dtype == np.int64
-
-
 def test_the_slices_of_some_rows_are_those_found_among_them_alone() -> None:
     """Outside reference: `slice_rows` of the chosen rows by themselves."""
     chosen = np.array([True, False, True, True])
     specs = [_spec("colour"), _spec("size"), _spec("colour", size="1")]
     some = slice_rows(specs, {k: FeatureValues.of_rows(v) for k, v in COLOURS.items()})
-    among = some.among(chosen)
-    alone = slice_rows(
-        specs,
-        {
-            name: FeatureValues.of_rows([rows[row] for row in np.flatnonzero(chosen)])
-            for name, rows in COLOURS.items()
-        },
+    found = some.among(chosen)
+    alone = {name: [rows[row] for row in np.flatnonzero(chosen)] for name, rows in COLOURS.items()}
+    rows_of = {
+        key: sorted(found.rows[found.slices == index].tolist())
+        for index, key in enumerate(found.keys)
+    }
+    assert {key: rows for key, rows in rows_of.items() if rows} == _members_of(specs, alone)
+    assert not len(some.among(np.zeros(4, np.bool_)).rows)
+
+
+def test_signals_are_crossed_with_features_under_names_of_their_own() -> None:
+    rows = {
+        "size": [["1"], ["1"], ["2"], ["2"]],
+        "prediction": [["right"], ["wrong"], ["right"], ["right"]],
+        "label": [["cat"], ["dog"], ["dog"], []],
+    }
+    spec = config_pb2.SlicingSpec(feature_keys=["size"], signals=["CORRECTNESS"])
+    assert _members_of([spec], rows) == {
+        (("prediction", "right"), ("size", "1")): [0],
+        (("prediction", "right"), ("size", "2")): [2, 3],
+        (("prediction", "wrong"), ("size", "1")): [1],
+    }
+    both = config_pb2.SlicingSpec(signals=["CORRECTNESS", "CLASS"], feature_values={"size": "2"})
+    assert _members_of([both], rows) == {
+        (("label", "dog"), ("prediction", "right"), ("size", "2")): [2]
+    }
+
+
+def test_the_features_of_a_spec_are_those_of_its_keys() -> None:
+    spec = config_pb2.SlicingSpec(
+        feature_keys=["z", "a"], feature_values={"m": "1"}, signals=["LOSS_DECILE", "CLASS"]
     )
-    bins, member = np.array([0, 1, 1]), np.array([True, False, True])
-    found, expected = (slice_counts(bins, member, one, 2) for one in (among, alone))
-    assert set(found) == set(expected)
-    assert (("size", "2"),) in found
-    for key, counts in expected.items():
-        assert found[key].members.tolist() == counts.members.tolist()
-        assert found[key].nonmembers.tolist() == counts.nonmembers.tolist()
-    assert some.among(np.zeros(4, np.bool_)).keys == ()
-
-
-def test_no_slices_no_counts() -> None:
-    none = slice_rows([], {})
-    assert slice_counts(np.array([0, 1]), np.array([True, False]), none, 2) == {}
-
-
-def test_batches_add_up() -> None:
-    rng = np.random.default_rng(1)
-    n = 300
-    bins, member = rng.integers(0, 5, n), rng.random(n) < 0.5
-    values = [[str(v)] for v in rng.integers(0, 3, n)]
-
-    def count(part: slice) -> dict[SliceKey, ScoreCounts]:
-        rows = slice_rows([_spec("f")], {"f": FeatureValues.of_rows(values[part])})
-        return slice_counts(bins[part], member[part], rows, 5)
-
-    whole, first, second = count(slice(0, n)), count(slice(0, 100)), count(slice(100, n))
-    for key, counts in whole.items():
-        total = first[key] + second[key]
-        assert total.members.tolist() == counts.members.tolist()
-        assert total.nonmembers.tolist() == counts.nonmembers.tolist()
+    assert spec_features(spec) == ["a", "label", "loss decile", "m", "z"]

@@ -7,7 +7,7 @@ import pytest
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
-from tfx_privacy.reports.slices_table import slices_table
+from tfx_privacy.reports.slices_table import left_out_text, slices_table
 
 AUC = config_pb2.MetricSpec(name="auc")
 
@@ -76,10 +76,40 @@ def test_a_slice_without_a_side_is_not_measured_and_too_small():
     assert table.small_rows[0].bar is None
 
 
-def test_of_many_slices_the_riskiest_hundred_are_shown_and_the_rest_counted():
+def test_of_many_slices_the_riskiest_two_hundred_are_shown_and_the_rest_counted():
     table = _table(*(_slice(str(index), 0.5 + index / 10_000) for index in range(2_000)))
-    assert _values(table.rows) == [str(index) for index in range(1_999, 1_899, -1)]
-    assert table.not_shown == 1_900
+    assert _values(table.rows) == [str(index) for index in range(1_999, 1_799, -1)]
+    assert table.not_shown == 1_800
+
+
+def test_the_best_of_all_attacks_stands_beside_the_one_best_on_fit():
+    entry = _slice("some", 0.6)
+    entry.best_of_attacks.add(
+        metric=AUC,
+        value=results_pb2.MeasuredValue(estimate=0.6, lower=0.55, upper=0.7, confidence=0.95),
+    )
+    table = _table(entry, _slice("other", 0.5))
+    assert table.best_measure == "AUC"
+    assert table.rows[0].best.with_interval == "0.600 (0.550 to 0.700)"
+    assert table.rows[1].best is None
+
+
+def test_without_bests_there_is_no_column_for_them():
+    assert _table(_slice("some", 0.6)).best_measure is None
+
+
+def test_slices_that_were_not_measured_are_counted():
+    results = results_pb2.PrivacyResults()
+    results.config.sample_sizes.max_slices = 1_000
+    assert left_out_text(results) == ""
+    results.slices_left_out.slices, results.slices_left_out.largest_rows = 9_000, 61
+    assert left_out_text(results) == (
+        "9,000 more slices were not measured, the largest of them with 61 rows of the splits: at "
+        "most 1,000 are, those with the most FIT rows (sample_sizes.max_slices). Nothing can be "
+        "said about them."
+    )
+    results.slices_left_out.slices, results.slices_left_out.largest_rows = 1, 1
+    assert left_out_text(results).startswith("1 more slice was not measured, with 1 row of")
 
 
 def test_of_many_small_slices_a_few_are_shown():

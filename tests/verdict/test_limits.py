@@ -6,6 +6,7 @@ import pytest
 from google.protobuf import json_format, text_format
 
 from tfx_privacy.metrics.auc import Auc
+from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
 from tfx_privacy.verdict.limits import DEFAULT_LIMITS, resolve_thresholds, whole_limits
 
@@ -90,6 +91,17 @@ FULL = """
     required_controls: [BLIND_BASELINE, DUPLICATES]
     required_attacks: ["loss_threshold", "network"]
 """
+
+
+def test_signals_of_slicing_specs_are_kept_once_each_and_checked() -> None:
+    spec = "slicing_specs { signals: [CORRECTNESS, CLASS, CLASS] }"
+    text = 'thresholds { metric { name: "auc" } upper_limit: 0.6 %s }'
+    (found,) = resolve_thresholds(_thresholds(text % spec)).thresholds
+    assert list(found.slicing_specs[0].signals) == [config_pb2.CLASS, config_pb2.CORRECTNESS]
+    with pytest.raises(ValueError, match="found signal 0 in a slicing spec, expected one of CLASS"):
+        resolve_thresholds(
+            _thresholds(text % "slicing_specs { signals: SIGNAL_SLICE_UNSPECIFIED }")
+        )
 
 
 def test_what_is_set_is_kept_and_resolving_again_changes_nothing() -> None:

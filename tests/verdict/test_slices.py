@@ -24,6 +24,16 @@ def _thresholds(text: str) -> thresholds_pb2.PrivacyThresholds:
     return text_format.Parse(text, thresholds_pb2.PrivacyThresholds())
 
 
+def test_a_threshold_is_for_slices_by_signals_under_their_names() -> None:
+    wrong = (("age", "1"), ("prediction", "wrong"))
+    by_signal = config_pb2.SlicingSpec(feature_keys=["age"], signals=["CORRECTNESS"])
+    at_wrong = config_pb2.SlicingSpec(feature_keys=["age"], feature_values={"prediction": "wrong"})
+    assert is_for([by_signal], wrong)
+    assert is_for([at_wrong], wrong)
+    assert not is_for([by_signal], LARGE)
+    assert not is_for([config_pb2.SlicingSpec(signals=["CLASS"])], wrong)
+
+
 WHOLE_95 = 'thresholds { metric { name: "auc" } upper_limit: 0.95 }'
 SLICES_60 = 'thresholds { metric { name: "auc" } upper_limit: 0.6 scope: EVERY_SLICE }'
 MUST_PASS_60 = SLICES_60.replace("EVERY_SLICE", "EVERY_SLICE role: MUST_PASS")
