@@ -1,4 +1,4 @@
-"""The record-risk table: each record's score by each attack. Personal data."""
+"""The record-risk table: what is known of each record's risk. Personal data."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from tfx_privacy.evaluation.tally import ScoredRows
 from tfx_privacy.signals.files import join, open_whole
@@ -21,46 +22,69 @@ FILE_PATTERN = "record_risk-*.parquet"
 class RecordRiskFile:
     """One bucket's rows of the table.
 
-    Columns: `id` (16 bytes, as in the signals table), `member`, `part` ("FIT" or
-    "JUDGE") and `score:<attack>` (float64, higher is more member-like). A JUDGE row
-    is scored by attacks fitted on FIT rows and the other way round, so no score
-    comes from an attack that has seen its row. FIT rows beyond the sample that
-    attacks are fitted on have a row too. Rows left out of the measurement,
-    duplicates and further rows of a unit, have none.
+    Columns, none of them with nulls:
+      id: 16 bytes, as in the signals table. Its 32 hexadecimal digits stand in reports.
+      member: Whether the model was trained on the record.
+      part: "FIT" or "JUDGE".
+      risk: float64 in (0, 1). P(member | score) by the attack that was best on FIT, in a
+        population of which the configuration's `risk_prior` are members. A table of a
+        measurement that has no risk has no such column.
+      attacks_right: float32, the share of all attacks of the table whose guess at their
+        own threshold, chosen on FIT, is right for the record, member or not. Where no
+        attack ran there is no such column.
+      score:<attack>: float64, higher is more member-like; one column an attack.
+
+    A JUDGE row is scored by attacks and calibrated by a curve fitted on FIT rows, and the
+    other way round, so neither score nor risk comes from what has seen the row. FIT rows
+    beyond the sample that attacks are fitted on have a row too. Rows left out of the
+    measurement, duplicates and further rows of a unit, have none.
 
     The rows of each `append` are sorted by id. The order of one such batch and the
     next means nothing and differs from run to run.
     """
 
-    def __init__(self, writer: pq.ParquetWriter, attacks: Sequence[str]) -> None:
+    def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema) -> None:
         self._writer = writer
-        self._attacks = attacks
+        self._schema = schema
 
     @staticmethod
     @contextlib.contextmanager
-    def open(directory: str, bucket: int, attacks: Sequence[str]) -> Iterator[RecordRiskFile]:
+    def open(
+        directory: str, bucket: int, attacks: Sequence[str], *, has_risk: bool
+    ) -> Iterator[RecordRiskFile]:
         """A file that appears when the block ends.
 
         Raises:
           InputError: If it cannot be written.
         """
         path = join(directory, f"record_risk-{bucket:05d}.parquet")
-        schema = record_risk_schema(attacks)
+        schema = record_risk_schema(attacks, has_risk=has_risk)
         with open_whole(path) as stream, pq.ParquetWriter(stream, schema) as writer:
-            yield RecordRiskFile(writer, attacks)
+            yield RecordRiskFile(writer, schema)
 
     def append(self, scored: ScoredRows) -> None:
         """Adds rows of one role."""
-        rows, part, scores = scored.signals, scored.role.name, scored.scores
+        rows = scored.signals
         order = np.lexsort((rows.ids[:, 1], rows.ids[:, 0]))
-        columns = [
-            ids_to_arrow(rows.ids[order]),
-            pa.array(rows.member[order]),
-            pa.array([part] * len(rows), pa.string()),
-            *(pa.array(scores[attack][order], pa.float64()) for attack in self._attacks),
-        ]
-        schema = record_risk_schema(self._attacks)
-        self._writer.write_table(pa.Table.from_arrays(columns, schema=schema))
+        columns = {
+            "id": ids_to_arrow(rows.ids[order]),
+            "member": pa.array(rows.member[order]),
+            "part": pa.array([scored.role.name] * len(rows), pa.string()),
+        }
+        if scored.risk is not None:
+            columns["risk"] = pa.array(scored.risk[order], pa.float64())
+        if scored.guesses:
+            columns["attacks_right"] = pa.array(attacks_right(scored)[order], pa.float32())
+        for attack, scores in scored.scores.items():
+            columns[score_column(attack)] = pa.array(scores[order], pa.float64())
+        arrays = [columns[name] for name in self._schema.names]
+        self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
+
+
+def attacks_right(scored: ScoredRows) -> NDArray[np.float32]:
+    """The share of the attacks whose guess is right, [n] float32; at least one attack."""
+    right = [guess == scored.signals.member for guess in scored.guesses.values()]
+    return np.mean(right, axis=0).astype(np.float32)
 
 
 def score_column(attack: str) -> str:
@@ -68,13 +92,17 @@ def score_column(attack: str) -> str:
     return f"{_SCORE_PREFIX}{attack}"
 
 
-def record_risk_schema(attacks: Sequence[str]) -> pa.Schema:
-    """The columns of the table."""
-    return pa.schema(
-        [
-            pa.field("id", pa.binary(16), nullable=False),
-            pa.field("member", pa.bool_(), nullable=False),
-            pa.field("part", pa.string(), nullable=False),
-            *(pa.field(score_column(name), pa.float64(), nullable=False) for name in attacks),
-        ]
-    )
+def record_risk_schema(attacks: Sequence[str], *, has_risk: bool) -> pa.Schema:
+    """The columns of the table.
+
+    Args:
+      attacks: Those that ran.
+      has_risk: Whether the risk of records was computed.
+    """
+    columns = [("id", pa.binary(16)), ("member", pa.bool_()), ("part", pa.string())]
+    if has_risk:
+        columns.append(("risk", pa.float64()))
+    if attacks:
+        columns.append(("attacks_right", pa.float32()))
+    columns += [(score_column(name), pa.float64()) for name in attacks]
+    return pa.schema([pa.field(name, type_, nullable=False) for name, type_ in columns])

@@ -229,9 +229,8 @@ def _judged_batches(directory: str, attacks: Sequence[str]) -> Iterator[pa.Table
                     f"{path} has columns {file.schema_arrow.names}; expected {missing} too: it is "
                     "not the record risk of these metrics"
                 )
-            schema = pa.schema(
-                [record_risk_schema(attacks).field(name).with_nullable(True) for name in columns]
-            )
+            written = record_risk_schema(attacks, has_risk=False)
+            schema = pa.schema([written.field(name).with_nullable(True) for name in columns])
             try:
                 for batch in file.iter_batches(_BATCH_ROWS, columns=columns):
                     rows = pa.Table.from_batches([batch]).select(columns).cast(schema)

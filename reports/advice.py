@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 from tfx_privacy.metrics.controls import ControlOutcome
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
+from tfx_privacy.reports.advice_entry import Advice
+from tfx_privacy.reports.mitigations import mitigations
 from tfx_privacy.reports.names import name_of
 from tfx_privacy.reports.numerals import count_text, number_text
 from tfx_privacy.reports.reading import Reading, Shown
 from tfx_privacy.reports.slices_table import is_too_small
-
-
-@dataclasses.dataclass(frozen=True)
-class Advice:
-    """One thing to do, and why."""
-
-    title: str
-    text: str
 
 
 def next_steps(reading: Reading, slice_minimum: thresholds_pb2.RecordCounts) -> list[Advice]:
@@ -33,7 +26,10 @@ def next_steps(reading: Reading, slice_minimum: thresholds_pb2.RecordCounts) -> 
     steps = _mending(reading)
     if reading.worse_than_guessing:
         steps.append(_SPLITS_SUSPECT)
-    steps.extend(_STEPS[reading.shown])
+    if reading.shown is Shown.LEAK:
+        steps.extend([*mitigations(reading.results), _MEASURE_AGAIN])
+    else:
+        steps.extend(_STEPS[reading.shown])
     small = [entry for entry in reading.results.slices if is_too_small(entry, slice_minimum)]
     if small and reading.shown is not Shown.NOT_TRUSTED:
         steps.append(_small_slices(len(small), slice_minimum))
@@ -148,37 +144,6 @@ _STEPS = {
             "Neither a high nor a low number means anything about the model as long as a control "
             "fails.",
         ),
-    ),
-    Shown.LEAK: (
-        Advice(
-            "Stop training earlier",
-            "Most leaks of this kind come from overfitting. Keep the checkpoint at which the loss "
-            "on held-out records is lowest (early stopping), or train for fewer epochs.",
-        ),
-        Advice(
-            "Regularise",
-            "Weight decay, dropout, data augmentation and a smaller model all narrow the gap "
-            "between records that were trained on and others. Strong L2 regularisation alone has "
-            "been seen to bring attacks close to chance.",
-        ),
-        Advice(
-            "Train on more data",
-            "The more records, the less a model depends on a single one. If some slices leak more "
-            "than others, they are often the small ones: collect more of these, or merge them.",
-        ),
-        Advice(
-            "Give away less of the output",
-            "Returning the predicted class alone hides most of what these attacks use. Rounding "
-            "the probabilities or returning the top few barely helps. The model itself remembers "
-            "as much as before: this protects against those who see outputs only.",
-        ),
-        Advice(
-            "Train with differential privacy (DP-SGD)",
-            "The one remedy with a guarantee that holds for every attack, those not yet known "
-            "included. It costs accuracy and training time; choose epsilon by what must be "
-            "promised.",
-        ),
-        _MEASURE_AGAIN,
     ),
     Shown.TOO_UNCERTAIN: (
         Advice(

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from tfx_privacy.attacks.attacker_name import attack_of
 from tfx_privacy.metrics.best_attack import measure_best
 from tfx_privacy.metrics.counts import WHOLE, Evidence, SliceKey
+from tfx_privacy.metrics.metric import Metric
 from tfx_privacy.metrics.registry import metric_from_spec, metric_title
+from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.verdict.control_consistency import check_controls
+from tfx_privacy.verdict.explanation_consistency import check_explanation
 from tfx_privacy.verdict.numbers_agree import (
     check_attack,
     check_counts,
@@ -18,6 +22,7 @@ from tfx_privacy.verdict.numbers_agree import (
     check_value,
     has_nan,
 )
+from tfx_privacy.verdict.risk_consistency import check_record_risk
 
 SCHEMA_VERSION = 3
 
@@ -29,7 +34,8 @@ def check_consistent(results: results_pb2.PrivacyResults, evidence: Evidence) ->
     slice, the best of them, the runs of the controls, the power, and the numbers of
     records. Every attack that was asked for has to be listed or skipped, every run of a
     control listed, and every row that was read accounted for. A value listed as NaN is
-    left to the verdict, and so is an attack whose counts are missing.
+    left to the verdict, and so is an attack whose counts are missing. Exact values, which
+    are of scores and not of counts, have to be possible.
 
     Raises:
       ValueError: If something disagrees by more than 1e-9, counts have no meaning, an
@@ -49,11 +55,15 @@ def check_consistent(results: results_pb2.PrivacyResults, evidence: Evidence) ->
     for entry in results.slices:
         key = tuple((part.feature, part.value) for part in entry.key)
         _check_attacks(key, entry.judge, entry.attacks, evidence)
+        _check_best_of_slice(key, entry, results, evidence)
+    _check_exact(results)
     _check_slice_rows(results, evidence)
     _check_best(results, evidence)
     _check_records(results.records)
     _check_stages(results.stages)
     check_controls(results, evidence)
+    check_explanation(results)
+    check_record_risk(results)
 
 
 def _check_listed(results: results_pb2.PrivacyResults, evidence: Evidence) -> None:
@@ -67,12 +77,21 @@ def _check_listed(results: results_pb2.PrivacyResults, evidence: Evidence) -> No
             "expected every attack that ran to be listed"
         )
     accounted = {*listed, *(attack.name for attack in results.skipped_attacks)}
-    lost = sorted(set(results.config.attacks) - accounted)
+    lost = sorted(_asked(results.config) - accounted)
     if lost:
         raise ValueError(
             f"results: found {', '.join(lost)} asked for by the configuration, but neither "
             "results of theirs nor why they were skipped; expected one of both"
         )
+
+
+def _asked(config: config_pb2.PrivacyConfig) -> set[str]:
+    limited = (
+        attack_of(attack, attacker.name)
+        for attacker in config.attackers
+        for attack in attacker.attacks
+    )
+    return {*config.attacks, *limited}
 
 
 def _check_records(records: results_pb2.Records) -> None:
@@ -138,6 +157,30 @@ def _check_attacks(
         check_attack(place, attack, counts, evidence.edges[attack.name])
 
 
+def _check_exact(results: results_pb2.PrivacyResults) -> None:
+    """Refuses exact values that no scores of the rows judged could have.
+
+    They are of scores, which are not among the evidence: they cannot be computed again.
+    """
+    judged = results.records.judge
+    for attack in results.attacks:
+        if not attack.HasField("exact"):
+            continue
+        exact = attack.exact
+        for field in ("auc", "max_advantage", "max_ppv"):
+            found = getattr(exact, field)
+            if not 0.0 <= found <= 1.0:
+                raise ValueError(
+                    f"exact {field} of {attack.name!r}: found {found}, expected a number in [0, 1]"
+                )
+        if exact.rows != judged:
+            raise ValueError(
+                f"exact values of {attack.name!r}: found {exact.rows.members} members and "
+                f"{exact.rows.nonmembers} non-members, expected the {judged.members} and "
+                f"{judged.nonmembers} that were judged"
+            )
+
+
 def _check_slice_rows(results: results_pb2.PrivacyResults, evidence: Evidence) -> None:
     """Refuses slices whose rows of the splits are unknown, others, or too few or many."""
     listed = [tuple((part.feature, part.value) for part in entry.key) for entry in results.slices]
@@ -169,6 +212,25 @@ def _check_slice_rows(results: results_pb2.PrivacyResults, evidence: Evidence) -
                 )
 
 
+def _check_best_of_slice(
+    key: SliceKey,
+    entry: results_pb2.SliceResult,
+    results: results_pb2.PrivacyResults,
+    evidence: Evidence,
+) -> None:
+    listed = list(entry.best_of_attacks)
+    if not listed or any((name, key) not in evidence.counts for name in evidence.edges):
+        return
+    # Each attack's own values were checked; to measure them once more would tell nothing.
+    _check_best_values(
+        listed,
+        f"the best attack in slice {_name(key)}",
+        lambda metrics, confidence: measure_best(
+            evidence, results.best_attack, metrics, confidence, key, entry.attacks
+        ),
+    )
+
+
 def _check_best(results: results_pb2.PrivacyResults, evidence: Evidence) -> None:
     if not results.attacks:
         return
@@ -179,15 +241,33 @@ def _check_best(results: results_pb2.PrivacyResults, evidence: Evidence) -> None
         )
     if any((name, WHOLE) not in evidence.counts for name in names):
         return
-    for value in results.best_of_attacks:
-        metric = metric_from_spec(value.metric)
-        name = f"{metric_title(metric)} of the best attack"
-        if has_nan(value.value):
-            raise ValueError(f"{name}: found a value that is no number")
-        again = measure_best(evidence, results.best_attack, [metric], value.value.confidence)
+    _check_best_values(
+        results.best_of_attacks,
+        "the best attack",
+        lambda metrics, confidence: measure_best(
+            evidence, results.best_attack, metrics, confidence
+        ),
+    )
+
+
+def _check_best_values(
+    listed: Sequence[results_pb2.MetricValue],
+    place: str,
+    measure: Callable[[Sequence[Metric], float], list[results_pb2.MetricValue]],
+) -> None:
+    # Nearly always one: what all have in common is then computed once.
+    for confidence in dict.fromkeys(value.value.confidence for value in listed):
+        values = [value for value in listed if value.value.confidence == confidence]
+        metrics = [metric_from_spec(value.metric) for value in values]
+        names = [f"{metric_title(metric)} of {place}" for metric in metrics]
+        for name, value in zip(names, values, strict=True):
+            if has_nan(value.value):
+                raise ValueError(f"{name}: found a value that is no number")
+        again = measure(metrics, confidence)
         if not again:
-            raise ValueError(f"{name}: found a value, but a side has no rows")
-        check_value(name, value, again[0])
+            raise ValueError(f"{names[0]}: found a value, but a side has no rows")
+        for name, value, expected in zip(names, values, again, strict=True):
+            check_value(name, value, expected)
 
 
 def _place(attack: str, key: SliceKey) -> str:

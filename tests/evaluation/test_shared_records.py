@@ -37,9 +37,11 @@ def _table(folder: Path, files: Sequence[Sequence[Row]], attacks: Sequence[str] 
             pa.array([row[0].to_bytes(16, "big") for row in rows], pa.binary(16)),
             pa.array([row[1] for row in rows], pa.bool_()),
             pa.array([row[2] for row in rows], pa.string()),
+            pa.array([1.0] * len(rows), pa.float32()),
             *([pa.array([row[3] for row in rows], pa.float64())] * len(attacks)),
         ]
-        table = pa.Table.from_arrays(columns, schema=record_risk_schema(attacks))
+        schema = record_risk_schema(attacks, has_risk=False)
+        table = pa.Table.from_arrays(columns, schema=schema)
         pq.write_table(table, folder / f"record_risk-{number:05d}.parquet")
     return str(folder)
 

@@ -111,6 +111,43 @@ def test_attacks_that_could_not_run_are_accounted_for(measured) -> None:
     check_consistent(measured.results, measured.evidence)
 
 
+def test_attacks_of_attackers_that_know_less_are_accounted_for(measurements) -> None:
+    """They are asked for by the configuration as "<attack>@<attacker>"."""
+    names = ("a", "b", "a@weak")
+    counts = {name: measurements.counts(900, 450, 0.1) for name in names}
+    measured = measurements.of_counts(counts)
+    config = measured.results.config
+    config.attacks[:] = ["a", "b"]
+    config.attackers.add(name="weak", attacks=["a"])
+    check_consistent(measured.results, measured.evidence)
+
+    config.attackers[0].attacks.append("b")
+    with pytest.raises(ValueError, match="found b@weak asked for by the configuration"):
+        check_consistent(measured.results, measured.evidence)
+    reason = "its attacker does not see logits, which the attack needs"
+    measured.results.skipped_attacks.add(name="b@weak", reason=reason)
+    check_consistent(measured.results, measured.evidence)
+
+
+def test_exact_values_have_to_be_possible(measured) -> None:
+    attack = measured.results.attacks[0]
+    attack.exact.CopyFrom(
+        results_pb2.ExactValues(
+            auc=0.6, max_advantage=0.2, max_ppv=1.0, rows=measured.results.records.judge
+        )
+    )
+    check_consistent(measured.results, measured.evidence)
+    for field, value in (("auc", 1.01), ("max_advantage", -0.1), ("max_ppv", float("nan"))):
+        kept = getattr(attack.exact, field)
+        setattr(attack.exact, field, value)
+        with pytest.raises(ValueError, match=f"exact {field} of 'a': found {value}, expected a nu"):
+            check_consistent(measured.results, measured.evidence)
+        setattr(attack.exact, field, kept)
+    attack.exact.rows.members -= 1
+    with pytest.raises(ValueError, match="exact values of 'a': found 899 members and 450 non-memb"):
+        check_consistent(measured.results, measured.evidence)
+
+
 def test_results_of_no_attack_are_consistent_where_all_were_skipped() -> None:
     results = results_pb2.PrivacyResults(schema_version=3)
     results.config.attacks.append("a")
