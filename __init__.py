@@ -19,11 +19,14 @@ if TYPE_CHECKING:
         PrivacyVerdict,
         RecordRisk,
     )
+    from tfx_privacy.evaluation.load import load_metrics
+    from tfx_privacy.keras_callback import PrivacyCallback
     from tfx_privacy.proto.privacy_config_pb2 import PrivacyConfig
     from tfx_privacy.proto.privacy_results_pb2 import PrivacyResults
     from tfx_privacy.proto.privacy_thresholds_pb2 import PrivacyThresholds
 
 __all__ = [
+    "PrivacyCallback",
     "PrivacyConfig",
     "PrivacyEvaluator",
     "PrivacyGate",
@@ -34,9 +37,11 @@ __all__ = [
     "PrivacyVerdict",
     "RecordRisk",
     "__version__",
+    "load_metrics",
 ]
 
 _HOMES = {
+    "PrivacyCallback": "tfx_privacy.keras_callback",
     "PrivacyConfig": "tfx_privacy.proto.privacy_config_pb2",
     "PrivacyEvaluator": "tfx_privacy.components",
     "PrivacyGate": "tfx_privacy.components",
@@ -46,6 +51,7 @@ _HOMES = {
     "PrivacyThresholds": "tfx_privacy.proto.privacy_thresholds_pb2",
     "PrivacyVerdict": "tfx_privacy.components.artifacts",
     "RecordRisk": "tfx_privacy.components.artifacts",
+    "load_metrics": "tfx_privacy.evaluation.load",
 }
 
 

@@ -18,6 +18,7 @@ ROOMS = (
     "verdict",
     "reports",
     "evaluation",
+    "commands",
     "components",
     "components.privacy_evaluator",
     "components.privacy_gate",

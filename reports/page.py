@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
-from pathlib import Path
 
-import jinja2
 from google.protobuf import text_format
 
 from tfx_privacy.metrics.counts import Evidence
@@ -31,7 +28,7 @@ from tfx_privacy.reports.glossary import TERMS
 from tfx_privacy.reports.histogram_section import histogram_section
 from tfx_privacy.reports.key_figures import key_figures
 from tfx_privacy.reports.measures import measure_of
-from tfx_privacy.reports.names import name_of, visible
+from tfx_privacy.reports.names import name_of
 from tfx_privacy.reports.numerals import count_text, seconds_text, share_text
 from tfx_privacy.reports.policy_facts import baseline_facts, policy_facts
 from tfx_privacy.reports.reading import Reading, read
@@ -40,6 +37,7 @@ from tfx_privacy.reports.records_table import records_rows
 from tfx_privacy.reports.roc_section import roc_section
 from tfx_privacy.reports.slice_findings import slice_findings
 from tfx_privacy.reports.slices_table import slices_table
+from tfx_privacy.reports.templates import template
 from tfx_privacy.reports.thresholds_table import threshold_rows
 from tfx_privacy.reports.verdict_controls import control_rows
 from tfx_privacy.reports.words import attacker, finding
@@ -74,7 +72,7 @@ def metrics_page(results: results_pb2.PrivacyResults, evidence: Evidence) -> str
     """
     minimum = resolve_thresholds(thresholds_pb2.PrivacyThresholds()).minimum_slice_records
     context = _context(read(results, evidence), evidence, minimum)
-    return _environment().get_template("page.html.j2").render(context, banner=None)
+    return template("page.html.j2").render(context, banner=None)
 
 
 def verdict_page(
@@ -94,18 +92,14 @@ def verdict_page(
     """
     reading = read(results, evidence, controls_of(verdict, results, evidence))
     context = _context(reading, evidence, verdict.thresholds.minimum_slice_records)
-    return (
-        _environment()
-        .get_template("page.html.j2")
-        .render(
-            context,
-            banner=banner_of(verdict),
-            thresholds=threshold_rows(verdict),
-            slice_findings=slice_findings(verdict),
-            verdict_controls=control_rows(verdict),
-            policies=policy_facts(verdict),
-            baseline=baseline_facts(verdict),
-        )
+    return template("page.html.j2").render(
+        context,
+        banner=banner_of(verdict),
+        thresholds=threshold_rows(verdict),
+        slice_findings=slice_findings(verdict),
+        verdict_controls=control_rows(verdict),
+        policies=policy_facts(verdict),
+        baseline=baseline_facts(verdict),
     )
 
 
@@ -183,24 +177,3 @@ def _config_text(config: config_pb2.PrivacyConfig) -> str:
         return text
     more = len(text) - _MOST_CONFIG_CHARACTERS
     return f"{text[:_MOST_CONFIG_CHARACTERS]}\n… {more:,} more characters in metrics.json"
-
-
-def _shown(value: object) -> object:
-    """What a template prints: text from data without control characters."""
-    return visible(value) if type(value) is str else value
-
-
-@functools.lru_cache(maxsize=1)
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=_shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.globals["name_of"] = name_of
-    environment.globals["count_text"] = count_text
-    return environment

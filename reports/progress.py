@@ -17,6 +17,7 @@ STAGES = {
     "score": "scoring and counting",
     "evidence": "computing intervals",
     "judge": "judging the metrics",
+    "compare": "comparing the metrics",
     "report": "writing the report",
 }
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
-
-from rich import box
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -17,25 +13,23 @@ from tfx_privacy.reports.attacks_table import attack_rows, best_values, metric_c
 from tfx_privacy.reports.banner import banner_of
 from tfx_privacy.reports.controls_section import power_sentences
 from tfx_privacy.reports.epsilon_words import epsilon_sentences
+from tfx_privacy.reports.explanation_words import one_line
 from tfx_privacy.reports.measures import MeasuredText, measure_of
-from tfx_privacy.reports.names import line_of
 from tfx_privacy.reports.numerals import count_text
+from tfx_privacy.reports.plain_text import cell, cells_below, listed, plain, rule_table
 from tfx_privacy.reports.policy_facts import baseline_facts, policy_facts
 from tfx_privacy.reports.reading import Reading, read
 from tfx_privacy.reports.records_table import records_rows
 from tfx_privacy.reports.slice_findings import slice_findings
+from tfx_privacy.reports.summary import slices_summary
 from tfx_privacy.reports.thresholds_table import WHOLE_SCOPE, ThresholdRow, threshold_rows
 from tfx_privacy.reports.verdict_controls import control_rows
 
-_WIDTH = 100
 _ATTACK_WIDTH = 28
 _METRIC_WIDTH = 18
 _SLICE_WIDTH = 30
 _MOST_SLICES = 10
-# A rule of plain characters under the heading and nothing else.
-_RULES = box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
 _METRICS_A_TABLE = 3
-_MOST_CHARACTERS = 600
 
 
 def verdict_table(verdict: verdict_pb2.PrivacyVerdict) -> str:
@@ -46,24 +40,24 @@ def verdict_table(verdict: verdict_pb2.PrivacyVerdict) -> str:
     """
     banner = banner_of(verdict)
     title = f"Privacy verdict: {banner.outcome}. {banner.meaning}"
-    lines: list[RenderableType] = [_text(title)]
+    lines: list[RenderableType] = [cell(title)]
     if verdict.findings:
         lines.append(_thresholds_table(verdict))
     if not banner.findings_count:
-        lines.append(_text("None of these findings counts, because a control failed."))
-    lines.extend([Text(""), _text(banner.blessing)])
+        lines.append(cell("None of these findings counts, because a control failed."))
+    lines.extend([Text(""), cell(banner.blessing)])
     if banner.quality:
-        lines.append(_text(banner.quality))
-    lines.extend(_listed("Why:", verdict.reasons))
+        lines.append(cell(banner.quality))
+    lines.extend(listed("Why:", verdict.reasons))
     lines.extend(_slices(verdict))
     lines.extend(_controls(verdict))
     facts = [*baseline_facts(verdict), *policy_facts(verdict)]
-    lines.extend(_listed("Judged by:", [f"{about}: {said}" for about, said in facts]))
-    return _plain(lines)
+    lines.extend(listed("Judged by:", [f"{about}: {said}" for about, said in facts]))
+    return plain(lines)
 
 
 def results_table(results: results_pb2.PrivacyResults, evidence: Evidence) -> str:
-    """Every attack's metrics with intervals, the best attack, the controls, the records.
+    """Every attack's metrics with intervals, the best attack, slices, controls and records.
 
     Args:
       results: What was measured.
@@ -77,21 +71,25 @@ def results_table(results: results_pb2.PrivacyResults, evidence: Evidence) -> st
     if results.attacks:
         for table in _attack_tables(results):
             parts.extend([table, Text("")])
-        parts.append(_text(f"* {results.best_attack} was the best on FIT."))
+        parts.append(cell(f"* {results.best_attack} was the best on FIT."))
     else:
-        parts.append(_text("No attack ran."))
-    parts.extend(map(_text, epsilon_sentences(reading)))
+        parts.append(cell("No attack ran."))
+    parts.extend(map(cell, epsilon_sentences(reading)))
+    slices = slices_summary(results)
+    parts.extend([Text(""), *slices, Text("")] if slices else [])
+    why = one_line(results)
+    parts.extend([cell(why)] if why else [])
     skipped = [f"{attack.name}: {attack.reason}" for attack in results.skipped_attacks]
-    parts.extend(_listed("Attacks that did not run:", skipped))
+    parts.extend(listed("Attacks that did not run:", skipped))
     parts.append(Text(""))
-    parts.extend(_listed("Can these numbers be trusted?", _trust_lines(reading)))
+    parts.extend(listed("Can these numbers be trusted?", _trust_lines(reading)))
     parts.append(Text(""))
     parts.append(_records_table(results))
-    return _plain(parts)
+    return plain(parts)
 
 
 def _thresholds_table(verdict: verdict_pb2.PrivacyVerdict) -> Table:
-    table = _table(None)
+    table = rule_table(None)
     table.add_column("Metric", max_width=_METRIC_WIDTH)
     table.add_column("Limit", no_wrap=True)
     table.add_column("Estimate (interval)", no_wrap=True)
@@ -104,11 +102,11 @@ def _thresholds_table(verdict: verdict_pb2.PrivacyVerdict) -> Table:
 
 def _threshold_cells(row: ThresholdRow) -> list[Text]:
     return [
-        _lines(row.measure.title, *_where(row)),
-        _text(_limit(row.limit)),
-        _lines(_value(row.value), *([f"from {row.baseline}"] if row.baseline else [])),
-        _text(row.attack),
-        _lines(row.outcome, *(["cannot fire"] if row.cannot_fire else [])),
+        cells_below(row.measure.title, *_where(row)),
+        cell(_limit(row.limit)),
+        cells_below(_value(row.value), *([f"from {row.baseline}"] if row.baseline else [])),
+        cell(row.attack),
+        cells_below(row.outcome, *(["cannot fire"] if row.cannot_fire else [])),
     ]
 
 
@@ -126,15 +124,15 @@ def _slices(verdict: verdict_pb2.PrivacyVerdict) -> list[RenderableType]:
     found = slice_findings(verdict, _MOST_SLICES)
     if found is None:
         return []
-    table = _table("Slices")
+    table = rule_table("Slices")
     table.add_column("Slice", max_width=_SLICE_WIDTH)
     for heading in ("Metric", "Limit", "Estimate (interval)", "Finding"):
         table.add_column(heading)
     for row in found.rows:
         cells = (row.text, row.measure.title, _limit(row.limit), _value(row.value), row.outcome)
-        table.add_row(*map(_text, cells))
+        table.add_row(*map(cell, cells))
     more = [f"{count_text(found.not_shown)} more are in verdict.json."] if found.not_shown else []
-    return [Text(""), table, *map(_text, more), *map(_text, found.summary)]
+    return [Text(""), table, *map(cell, more), *map(cell, found.summary)]
 
 
 def _controls(verdict: verdict_pb2.PrivacyVerdict) -> list[RenderableType]:
@@ -143,8 +141,9 @@ def _controls(verdict: verdict_pb2.PrivacyVerdict) -> list[RenderableType]:
     for row in control_rows(verdict):
         role = f" ({row.role})" if row.role else ""
         told = any(row.reason in reason for reason in verdict.reasons)
-        lines.append(f"{row.name}{role}: {row.outcome}.{'' if told else f' {row.reason}'}")
-    return _listed("Controls:", lines)
+        reason = "" if told else _without_repeating(row.name, row.reason)
+        lines.append(f"{row.name}{role}: {row.outcome}. {reason}".rstrip())
+    return listed("Controls:", lines)
 
 
 def _trust_lines(reading: Reading) -> list[str]:
@@ -155,8 +154,17 @@ def _trust_lines(reading: Reading) -> list[str]:
         ("Positive control", found.positive),
         ("Duplicates", found.duplicates),
     )
-    lines = [f"{title}: {control.outcome.value}. {control.reason}" for title, control in named]
+    lines = [
+        f"{title}: {control.outcome.value}. {_without_repeating(title, control.reason)}"
+        for title, control in named
+    ]
     return [*lines, *power_sentences(reading.results.controls.power)]
+
+
+def _without_repeating(title: str, reason: str) -> str:
+    """A control's reason without what stands before it in the line."""
+    rest = reason.removeprefix(f"The {title[0].lower()}{title[1:]} did not run: ")
+    return rest if rest == reason else rest[0].upper() + rest[1:]
 
 
 def _attack_tables(results: results_pb2.PrivacyResults) -> list[Table]:
@@ -167,84 +175,33 @@ def _attack_tables(results: results_pb2.PrivacyResults) -> list[Table]:
 
 def _attack_table(results: results_pb2.PrivacyResults, shown: slice) -> Table:
     measures = [measure_of(spec) for spec in metric_columns(results)[shown]]
-    table = _table(None if shown.start else "Attacks on all judged records: estimate (interval)")
+    table = rule_table(
+        None if shown.start else "Attacks on all judged records: estimate (interval)"
+    )
     table.add_column("Attack", width=_ATTACK_WIDTH)
     for measure in measures:
         table.add_column(measure.title)
     for row in attack_rows(results):
         name = f"{row.name} *" if row.is_best else row.name
-        table.add_row(_text(name), *map(_value_cell, row.values[shown]))
-    table.add_row(_text("best of all"), *map(_value_cell, best_values(results)[shown]))
-    table.add_row(_text("guessing"), *(_text(measure.chance_text) for measure in measures))
+        table.add_row(cell(name), *map(_value_cell, row.values[shown]))
+    table.add_row(cell("best of all"), *map(_value_cell, best_values(results)[shown]))
+    table.add_row(cell("guessing"), *(cell(measure.chance_text) for measure in measures))
     return table
 
 
 def _value_cell(value: MeasuredText | None) -> Text:
-    return _text(_value(value))
+    return cell(_value(value))
 
 
 def _value(value: MeasuredText | None) -> str:
     return "not measured" if value is None else value.with_interval
 
 
-def _lines(*texts: str) -> Text:
-    """Texts below each other in one cell."""
-    return Text("\n", overflow="fold").join(map(_text, texts))
-
-
 def _records_table(results: results_pb2.PrivacyResults) -> Table:
-    table = _table("Records")
+    table = rule_table("Records")
     table.add_column("")
     table.add_column("Members", justify="right")
     table.add_column("Non-members", justify="right")
     for row in records_rows(results.records):
         table.add_row(row.title, row.members, row.nonmembers)
     return table
-
-
-def _listed(heading: str, entries: Sequence[str]) -> list[RenderableType]:
-    if not entries:
-        return []
-    items = Table.grid(padding=(0, 1))
-    for entry in entries:
-        items.add_row(Text("-"), _text(entry))
-    return [_text(heading), items]
-
-
-def _table(title: str | None) -> Table:
-    return Table(
-        title=None if title is None else _text(title),
-        title_justify="left",
-        box=_RULES,
-        show_edge=False,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-
-
-def _text(line: str) -> Text:
-    # Text, not markup: square brackets in names mean nothing here.
-    return Text(_shortened(line_of(line)), overflow="fold")
-
-
-def _shortened(line: str) -> str:
-    return line if len(line) <= _MOST_CHARACTERS else f"{line[:_MOST_CHARACTERS]}..."
-
-
-def _plain(parts: Sequence[RenderableType]) -> str:
-    file = io.StringIO()
-    console = Console(
-        file=file,
-        width=_WIDTH,
-        color_system=None,
-        force_terminal=False,
-        force_jupyter=False,
-        force_interactive=False,
-        markup=False,
-        emoji=False,
-        highlight=False,
-        legacy_windows=False,
-    )
-    for part in parts:
-        console.print(part)
-    return "\n".join(line.rstrip() for line in file.getvalue().rstrip().splitlines())

@@ -219,3 +219,52 @@ def test_names_and_reasons_are_not_obeyed(verdict):
     assert "\x1b" not in text
     assert len(text) < 3_000
     assert max(len(line) for line in text.split("\n")) <= 100
+
+
+def test_results_show_the_slices_most_exposed(leaky):
+    results = results_pb2.PrivacyResults()
+    results.CopyFrom(leaky.results)
+    for entry in results.slices:
+        del entry.best_of_attacks[:]
+        if entry.attacks:
+            entry.best_of_attacks.extend(entry.attacks[0].metrics)
+    text = results_table(results, leaky.evidence)
+    table = text.partition("Slices most exposed")[2].split("\n")[3:]
+    # Leaks of 1.6, 1.2 and .9 and .8 deviations; two slices are small.
+    assert [line.split("  ")[0] for line in table[:2]] == [
+        "payment_type = No Charge",
+        "payment_type = Credit Card",
+    ]
+    assert "2 slices are too small to judge" in text
+
+
+def test_a_control_that_did_not_run_is_told_once(leaky, verdict):
+    results = results_pb2.PrivacyResults()
+    results.CopyFrom(leaky.results)
+    results.controls.blind_baseline.not_run = "left out by the configuration (skip_controls)"
+    text = results_table(results, leaky.evidence)
+    assert "- Blind baseline: not run. Left out by the configuration (skip_controls).\n" in text
+    verdict.controls.add(
+        control=config_pb2.POSITIVE_CONTROL,
+        outcome=verdict_pb2.CONTROL_NOT_RUN,
+        reason="The positive control did not run: no attack could run.",
+    )
+    assert "- Positive control: not run. No attack could run." in verdict_table(verdict)
+
+
+def test_results_say_what_goes_with_the_risk(leaky):
+    results = results_pb2.PrivacyResults()
+    results.CopyFrom(leaky.results)
+    whole = results.explanation.whole
+    for field, numbers in (
+        (whole.members.accuracy, (0.9, 0.89, 0.91)),
+        (whole.nonmembers.accuracy, (0.7, 0.69, 0.71)),
+        (whole.gap, (0.2, 0.18, 0.22)),
+    ):
+        estimate, lower, upper = numbers
+        field.CopyFrom(
+            results_pb2.MeasuredValue(estimate=estimate, lower=lower, upper=upper, confidence=0.95)
+        )
+    text = results_table(results, leaky.evidence)
+    assert "90.0%" in text
+    assert "70.0%" in text

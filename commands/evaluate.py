@@ -1,0 +1,102 @@
+"""`tfx-privacy evaluate`: a SavedModel on TFRecords."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from tfx_privacy.commands.attack_help import HelpWithAttacks
+from tfx_privacy.commands.importing import importing, stage_progress
+from tfx_privacy.commands.paths import DIRECTORY, FILE
+from tfx_privacy.commands.pipelines import pipelines
+from tfx_privacy.commands.reading import read_file
+from tfx_privacy.commands.results import tell_results
+
+if TYPE_CHECKING:
+    from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+    from tfx_privacy.signals.examples import ExampleSplit
+
+
+@click.command("evaluate", cls=HelpWithAttacks)
+@click.option("--model", required=True, type=DIRECTORY, help="The SavedModel's directory.")
+@click.option(
+    "--examples",
+    "examples",
+    required=True,
+    multiple=True,
+    metavar="SPLIT=GLOB",
+    help="TFRecord files of tf.Examples of a split, gzip or not; once for each split or glob.",
+)
+@click.option("--transform-graph", type=DIRECTORY, help="Transform's output directory.")
+@click.option(
+    "--config", "config_file", required=True, type=FILE, help="PrivacyConfig: proto text or JSON."
+)
+@click.option("--output", required=True, type=click.Path(), help="Where the results go.")
+@click.option(
+    "--beam",
+    "beam_args",
+    multiple=True,
+    metavar="--NAME=VALUE",
+    help="An argument for Beam; repeatable.",
+)
+def evaluate_command(
+    model: str,
+    examples: tuple[str, ...],
+    transform_graph: str | None,
+    config_file: str,
+    output: str,
+    beam_args: tuple[str, ...],
+) -> None:
+    """Measures a SavedModel on TFRecords of tf.Examples.
+
+    Writes metrics.json, report.html, evidence/, signals/ and record_risk/ to OUTPUT.
+    """
+    with stage_progress() as progress:
+        with importing(progress):
+            from tfx_privacy.evaluation.config import resolve_config
+            from tfx_privacy.evaluation.evaluate import TargetInputs, evaluate
+            from tfx_privacy.evaluation.output_directory import whole_output
+            from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+        config = resolve_config(read_file(config_file, config_pb2.PrivacyConfig))
+        splits = _splits(examples, config.splits)
+        target = TargetInputs(os.path.abspath(model), model, transform_graph)
+        new_pipeline = pipelines(beam_args)
+        with whole_output(output) as outputs:
+            content = evaluate(target, splits, config, outputs, new_pipeline, progress)
+    tell_results(content, output)
+
+
+def _splits(examples: Sequence[str], spec: config_pb2.SplitSpec) -> list[ExampleSplit]:
+    """The splits that the configuration names, with the files given for them."""
+    from tfx_privacy.signals.errors import InputError
+    from tfx_privacy.signals.examples import ExampleSplit
+
+    patterns: dict[str, list[str]] = {}
+    for argument in examples:
+        name, separator, pattern = argument.partition("=")
+        if not (name and separator and pattern):
+            raise click.BadParameter(
+                f"{argument!r} is not of the form SPLIT=GLOB, 'train=data/train*.gz' for example",
+                param_hint="--examples",
+            )
+        patterns.setdefault(name, []).append(pattern)
+    named = (*spec.members, *spec.nonmembers)
+    for name in named:
+        if name not in patterns:
+            raise InputError(
+                f"the configuration's `splits` name {name!r}; --examples gives {sorted(patterns)}"
+            )
+    for name in patterns:
+        if name not in named:
+            raise InputError(
+                f"--examples gives the split {name!r}, which is neither in splits.members, "
+                f"{list(spec.members)}, nor in splits.nonmembers, {list(spec.nonmembers)}"
+            )
+    return [
+        ExampleSplit(name, is_member, tuple(patterns[name]))
+        for names, is_member in ((spec.members, True), (spec.nonmembers, False))
+        for name in names
+    ]
