@@ -29,8 +29,8 @@ def measure_command(members: str, nonmembers: str, config_file: str | None, outp
     is one; further columns are input features, for slices and the blind baseline.
 
     .npy and .txt files have no names for their columns: set `model_spec.output_kind` in
-    the configuration. An .npy array has a row for each record, its answers and then its
-    label.
+    the configuration. Labels of NAME.npy are taken from NAME_labels.npy beside it; a line
+    of a .txt file is "answer,answer,...;label".
     """
     with stage_progress() as progress:
         with importing(progress):

@@ -39,8 +39,14 @@ def records_rows(records: results_pb2.Records) -> list[RecordsRow]:
             records.same_unit,
         ),
         _row("FIT", "the attacks were built on these", records.fit),
-        _row("Beyond the FIT sample", "used for nothing", records.fit_beyond_sample),
-        _row("JUDGE", "every number in this report comes from these", records.judge, is_total=True),
+        _row(
+            "Beyond the FIT sample",
+            "they have a risk, and serve nothing else",
+            records.fit_beyond_sample,
+        ),
+        _row(
+            "JUDGE", "every interval in this report comes from these", records.judge, is_total=True
+        ),
     ]
 
 

@@ -147,7 +147,7 @@ def test_the_gates_page_puts_verdict_and_thresholds_above(blocked_page, leaky_ve
     "Members split train Non-members split eval",
     "Read 10,492 5,200",
     "Duplicates, left out their content or key occurs more than once 172 85",
-    "JUDGE every number in this report comes from these 6,880 3,410",
+    "JUDGE every interval in this report comes from these 6,880 3,410",
     "per_label_entropy: needs more than two classes, found two",
     "modified_entropy best on FIT",
     "Best of all attacks bounds corrected for having tried 7",
