@@ -249,6 +249,14 @@ def _attacks(results: results_pb2.PrivacyResults) -> str:
     return ", ".join(attack.name for attack in results.attacks)
 
 
+def _attackers(results: results_pb2.PrivacyResults) -> str:
+    return "; ".join(
+        f"{one.name} (told {100 * one.members_known:.12g}% of the members, sees "
+        f"{', '.join(one.signals)})"
+        for one in results.config.attackers
+    )
+
+
 def _metrics(results: results_pb2.PrivacyResults) -> str:
     return ", ".join(
         metric_title(metric_from_spec(entry.metric)) for entry in results.best_of_attacks
@@ -260,6 +268,7 @@ _DIFFERENCES: tuple[tuple[str, Callable[[results_pb2.PrivacyResults], str]], ...
     ("The records judged differ in number", _judged),
     ("The records that attacks were fitted on differ in number", _fitted),
     ("The attacks differ, and more attacks find more", _attacks),
+    ("Attackers that know less differ", _attackers),
     ("The metrics differ, and only common ones are compared", _metrics),
     ("Intervals have different confidences", lambda results: f"{results.config.confidence:g}"),
     (

@@ -19,6 +19,8 @@ DEFAULT_BATCH_SIZE = 512
 DEFAULT_MAX_SLICES = 1_000
 DEFAULT_CONFIDENCE = 0.95
 DEFAULT_RISK_PRIOR = 0.5
+# Sums of risks are told to some 2^-32: risks at a smaller prior would be lost in rounding.
+_SMALLEST_PRIOR = 1e-6
 DEFAULT_ATTACKS = ("standard",)
 
 # Part of names of attacks, files and columns.
@@ -210,10 +212,11 @@ def _check_inputs(inputs: config_pb2.InputSpec) -> None:
 def _resolve_risk_prior(config: config_pb2.PrivacyConfig) -> None:
     if not config.HasField("risk_prior"):
         config.risk_prior = DEFAULT_RISK_PRIOR
-    if not 0 < config.risk_prior < 1:
+    if not _SMALLEST_PRIOR <= config.risk_prior <= 1 - _SMALLEST_PRIOR:
         raise InputError(
             f"risk_prior is {config.risk_prior}; expected the share of members among the records "
-            "that a risk is stated for, a number in (0, 1), 0.5 for example"
+            f"that a risk is stated for, a number from {_SMALLEST_PRIOR:g} to "
+            f"{1 - _SMALLEST_PRIOR:g}, 0.5 for example"
         )
 
 

@@ -26,7 +26,7 @@ from tfx_privacy.evaluation.evidence_files import (
     write_slice_rows,
 )
 from tfx_privacy.evaluation.message_files import message_to_json
-from tfx_privacy.metrics.counts import Evidence
+from tfx_privacy.metrics.counts import CountsTable, Evidence
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.reports.page import metrics_page
 from tfx_privacy.signals.errors import InputError
@@ -73,7 +73,8 @@ def read_metrics(directory: str) -> PrivacyMetricsContent:
     """Reads a directory of metrics.
 
     Raises:
-      InputError: If a file is missing or unreadable, or of another schema version.
+      InputError: If a file is missing or unreadable, or of another schema version, or
+        counts are not in the bins between the edges.
     """
     results = results_pb2.PrivacyResults()
     path = join(directory, BINARY_FILE)
@@ -98,4 +99,20 @@ def read_metrics(directory: str) -> PrivacyMetricsContent:
         slice_rows=read_slice_rows(join(directory, SLICES_FILE)),
         controls=read_controls(join(directory, CONTROLS_FILE)),
     )
+    _require_bins_of_edges(evidence, join(directory, COUNTS_FILE))
     return PrivacyMetricsContent(results, evidence)
+
+
+def _require_bins_of_edges(evidence: Evidence, path: str) -> None:
+    """Refuses counts in more bins than there are, before room is made for so many."""
+    counts = CountsTable.of(evidence.counts)
+    for place in counts:
+        cut = evidence.edges.get(place[0])
+        found = counts.sparse(place).bins
+        if cut is not None and found != cut.bins:
+            raise InputError(
+                f"{path} has {found} bins in the row of {place!r}; expected {cut.bins}, between "
+                f"the edges in {EDGES_FILE}"
+            )
+        if cut is None:
+            raise InputError(f"{path} has a row of {place!r}, of which {EDGES_FILE} has no edges")

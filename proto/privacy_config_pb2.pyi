@@ -242,8 +242,8 @@ class PrivacyConfig(google.protobuf.message.Message):
         attacks, "network@weak" for instance, and every threshold holds for them too.
         """
     risk_prior: builtins.float
-    """The share of members among the records that a record's risk is stated for, in
-    (0, 1). Default 0.5.
+    """The share of members among the records that a record's risk is stated for, from
+    0.000001 to 0.999999. Default 0.5.
     """
     def __init__(
         self,

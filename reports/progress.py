@@ -15,6 +15,7 @@ STAGES = {
     "fit": "fitting attacks",
     "controls": "running the controls",
     "score": "scoring and counting",
+    "exact": "measuring without bins, for comparison",
     "evidence": "computing intervals",
     "judge": "judging the metrics",
     "compare": "comparing the metrics",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tfx_privacy.attacks.attacker_name import split_name
 from tfx_privacy.metrics.change import change_interval, correlation
 from tfx_privacy.metrics.counts import WHOLE, Evidence, ScoreCounts, ScoreEdges
 from tfx_privacy.metrics.metric import Metric
@@ -42,7 +43,7 @@ def examine_change(
     problems: list[Problem] = []
     for attack in results.attacks:
         found = judged_counts(metric, attack.name, WHOLE, evidence, attack)
-        before = _counts_before(metric, attack.name, baseline)
+        before = _counts_before(metric, attack.name, results, baseline)
         if isinstance(found, Problem):
             problems.append(found)
         elif isinstance(before, Problem):
@@ -69,8 +70,16 @@ def fault_of(baseline: Baseline | None) -> str | None:
 
 
 def _counts_before(
-    metric: Metric, attack: str, baseline: Baseline
+    metric: Metric, attack: str, results: results_pb2.PrivacyResults, baseline: Baseline
 ) -> tuple[ScoreCounts, ScoreEdges] | Problem:
+    _, attacker = split_name(attack)
+    now, then = _knowledge(attacker, results), _knowledge(attacker, baseline.results)
+    if now != then:
+        return Problem(
+            attack,
+            f"the attacker '{attacker}' of the attack '{attack}' is {then} in the baseline and "
+            f"{now} here: a rise could be the attacker's",
+        )
     listed = {one.name: one for one in baseline.results.attacks}
     if attack not in listed:
         return Problem(attack, f"the attack '{attack}' did not run on the baseline")
@@ -78,6 +87,18 @@ def _counts_before(
     if isinstance(found, Problem):
         return Problem(attack, f"in the baseline {found.why}")
     return found
+
+
+def _knowledge(attacker: str, results: results_pb2.PrivacyResults) -> str:
+    """What the configuration says that an attacker knows, in words; "" of who knows most."""
+    if not attacker:
+        return ""
+    for one in results.config.attackers:
+        if one.name == attacker:
+            share = one.members_known if one.HasField("members_known") else 1.0
+            sees = ", ".join(sorted(one.signals)) or "everything"
+            return f"told {100 * share:.12g}% of the members and sees {sees}"
+    return "not described"
 
 
 def _claim(

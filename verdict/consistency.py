@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 
-from tfx_privacy.attacks.attacker_name import attack_of
+from tfx_privacy.attacks.attacker_name import attack_of, split_name
+from tfx_privacy.metrics.auc import auc
 from tfx_privacy.metrics.best_attack import measure_best
 from tfx_privacy.metrics.counts import WHOLE, Evidence, SliceKey
 from tfx_privacy.metrics.metric import Metric
 from tfx_privacy.metrics.registry import metric_from_spec, metric_title
+from tfx_privacy.metrics.resolution import resolution
+from tfx_privacy.metrics.roc import Roc
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.verdict.control_consistency import check_controls
@@ -25,6 +28,7 @@ from tfx_privacy.verdict.numbers_agree import (
 from tfx_privacy.verdict.risk_consistency import check_record_risk
 
 SCHEMA_VERSION = 3
+_ROUNDING = 1e-9
 
 
 def check_consistent(results: results_pb2.PrivacyResults, evidence: Evidence) -> None:
@@ -56,8 +60,9 @@ def check_consistent(results: results_pb2.PrivacyResults, evidence: Evidence) ->
         key = tuple((part.feature, part.value) for part in entry.key)
         _check_attacks(key, entry.judge, entry.attacks, evidence)
         _check_best_of_slice(key, entry, results, evidence)
-    _check_exact(results)
+    _check_exact(results, evidence)
     _check_slice_rows(results, evidence)
+    _check_left_out(results)
     _check_best(results, evidence)
     _check_records(results.records)
     _check_stages(results.stages)
@@ -75,6 +80,15 @@ def _check_listed(results: results_pb2.PrivacyResults, evidence: Evidence) -> No
         raise ValueError(
             f"results: found counts of {', '.join(hidden)}, but no results of theirs; "
             "expected every attack that ran to be listed"
+        )
+    described = [attacker.name for attacker in results.config.attackers]
+    if len(set(described)) != len(described):
+        raise ValueError(f"results: found an attacker described twice among {', '.join(described)}")
+    unknown = sorted({split_name(attack)[1] for attack in listed} - {"", *described})
+    if unknown:
+        raise ValueError(
+            f"results: found attacks of the attacker {', '.join(unknown)}, which the configuration "
+            "does not describe; expected each attacker in its `attackers`"
         )
     accounted = {*listed, *(attack.name for attack in results.skipped_attacks)}
     lost = sorted(_asked(results.config) - accounted)
@@ -157,10 +171,12 @@ def _check_attacks(
         check_attack(place, attack, counts, evidence.edges[attack.name])
 
 
-def _check_exact(results: results_pb2.PrivacyResults) -> None:
+def _check_exact(results: results_pb2.PrivacyResults, evidence: Evidence) -> None:
     """Refuses exact values that no scores of the rows judged could have.
 
     They are of scores, which are not among the evidence: they cannot be computed again.
+    But rows of different bins are in order, which leaves the AUC no more room than the
+    resolution, and the edges are among the thresholds that the largest advantage is over.
     """
     judged = results.records.judge
     for attack in results.attacks:
@@ -178,6 +194,22 @@ def _check_exact(results: results_pb2.PrivacyResults) -> None:
                 f"exact values of {attack.name!r}: found {exact.rows.members} members and "
                 f"{exact.rows.nonmembers} non-members, expected the {judged.members} and "
                 f"{judged.nonmembers} that were judged"
+            )
+        counts = evidence.counts.get((attack.name, WHOLE))
+        if counts is None or not (counts.n_members and counts.n_nonmembers):
+            continue
+        area, room = auc(counts), resolution(counts) + _ROUNDING
+        if not abs(exact.auc - area) <= room:
+            raise ValueError(
+                f"exact auc of {attack.name!r}: found {exact.auc}, expected {area - room:.12g} to "
+                f"{area + room:.12g}, which the counts leave room for"
+            )
+        roc = Roc.from_counts(counts)
+        least = float(abs(roc.tpr - roc.fpr).max())
+        if exact.max_advantage < least - _ROUNDING:
+            raise ValueError(
+                f"exact max_advantage of {attack.name!r}: found {exact.max_advantage}, expected at "
+                f"least the {least:.12g} that the counts reach"
             )
 
 
@@ -210,6 +242,27 @@ def _check_slice_rows(results: results_pb2.PrivacyResults, evidence: Evidence) -
                     f"{side} among the {place}: found {rows}, expected at least the {judged} "
                     f"judged and at most the {most} read"
                 )
+
+
+def _check_left_out(results: results_pb2.PrivacyResults) -> None:
+    """Refuses slices left out in numbers that cannot be, or where there was room for them."""
+    left, read = results.slices_left_out, results.records.read
+    rows = read.members + read.nonmembers
+    if left.slices < 0 or not 0 <= left.largest_rows <= rows:
+        raise ValueError(
+            f"slices left out: found {left.slices}, the largest with {left.largest_rows} rows, "
+            f"expected 0 or more, with at most the {rows} rows read"
+        )
+    most, measured = results.config.sample_sizes.max_slices, len(results.slices)
+    if left.slices and measured < most:
+        raise ValueError(
+            f"slices left out: found {left.slices}, and {measured} measured; expected none left "
+            f"out before {most} are measured (sample_sizes.max_slices)"
+        )
+    if most and measured > most:
+        raise ValueError(
+            f"results: found {measured} slices, expected at most {most} (sample_sizes.max_slices)"
+        )
 
 
 def _check_best_of_slice(

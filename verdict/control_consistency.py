@@ -80,6 +80,11 @@ def _check_blind(blind: results_pb2.BlindBaseline, evidence: Evidence) -> None:
         raise _without_counts(BLIND_BASELINE, BLIND_BASELINE)
     counts, edges = run.counts[BLIND_BASELINE], run.edges[BLIND_BASELINE]
     check_values("the blind baseline", blind.metrics, BLIND_BASELINE, counts, edges)
+    if blind.label_alone and blind.features_seen != 1:
+        raise ValueError(
+            f"the blind baseline: found that it saw {blind.features_seen} features, and the label "
+            "alone; expected one of both"
+        )
     for one in blind.features:
         if not 0.0 <= one.auc <= 1.0:
             raise ValueError(

@@ -6,21 +6,31 @@ import itertools
 import math
 from collections.abc import Sequence
 
+from tfx_privacy.metrics.reliability import share_of_side
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
+from tfx_privacy.verdict.numbers_agree import check_number
 
 
 def check_explanation(results: results_pb2.PrivacyResults) -> None:
     """Refuses an explanation with numbers that nothing can have.
 
     No verdict rests on it, and the counts behind it are not kept: numbers are not
-    computed again.
+    computed again, but for the accuracies, whose answers are listed.
 
     Raises:
       ValueError: If a number is not finite or out of its range, an estimate outside its
-        interval, the whole has other rows than were judged, or the classes have more.
+        interval, an accuracy not that of the answers, the whole has other rows than were
+        judged, or the classes have more.
     """
     explanation = results.explanation
-    if not results.HasField("explanation") or explanation.not_computed:
+    if not results.HasField("explanation"):
+        return
+    if explanation.not_computed:
+        if explanation.HasField("whole") or explanation.classes or explanation.associations:
+            raise ValueError(
+                f"explanation: found values, and that there is none ({explanation.not_computed}); "
+                "expected one of both"
+            )
         return
     if not explanation.HasField("whole"):
         if explanation.classes or explanation.associations:
@@ -67,6 +77,17 @@ def _check_side(place: str, side: results_pb2.SideStatistics, bins: int) -> None
             f"answers of {place}: found {sum(counts)} in {len(side.right)} and {len(side.wrong)} "
             f"bins, expected the {side.rows} rows, in {bins} bins each"
         )
+    if side.HasField("accuracy") and side.rows:
+        found = side.accuracy
+        if not 0.0 < found.confidence < 1.0:
+            raise ValueError(
+                f"accuracy of {place}: found the confidence {found.confidence}, expected a number "
+                "in (0, 1)"
+            )
+        again = share_of_side(sum(side.right), side.rows, (1.0 - found.confidence) / 2.0)
+        for field in ("estimate", "lower", "upper"):
+            name = f"{field} of the accuracy of {place}"
+            check_number(name, getattr(found, field), getattr(again, field))
 
 
 def _check_rows(results: results_pb2.PrivacyResults) -> None:

@@ -14,6 +14,7 @@ from tfx_privacy.verdict.numbers_agree import check_number
 
 _ID = re.compile("[0-9a-f]{32}")
 _MOST_EXPOSED = 20
+_ROUNDING = 1e-9
 
 
 def check_record_risk(results: results_pb2.PrivacyResults) -> None:
@@ -43,6 +44,12 @@ def check_record_risk(results: results_pb2.PrivacyResults) -> None:
         raise ValueError(
             f"record risk: found it from {risk.attack!r}, expected the best attack, "
             f"{results.best_attack!r}"
+        )
+    judge = results.records.judge
+    if min(judge.members, judge.nonmembers) < 1:
+        raise ValueError(
+            f"record risk: found it with {judge.members} members and {judge.nonmembers} "
+            "non-members judged, expected at least one of each"
         )
     _check_distributions(results)
     _check_reliability(results)
@@ -111,7 +118,9 @@ def _check_reliability(results: results_pb2.PrivacyResults) -> None:
             raise ValueError(
                 f"reliability of record risk: found {found} {side}, expected the {rows} judged"
             )
-    if not all(a.mean_risk < b.mean_risk for a, b in itertools.pairwise(risk.reliability)):
+    # Neighbours can have the same mean, told with other roundings.
+    means = [one.mean_risk for one in risk.reliability]
+    if not all(a <= b + _ROUNDING for a, b in itertools.pairwise(means)):
         raise ValueError("reliability of record risk: expected risks that ascend")
     error = 0.0
     for one in risk.reliability:

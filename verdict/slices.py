@@ -69,26 +69,79 @@ def examine_slices(
         claims.append(
             absolute_claim(index, metric, threshold.upper_limit, attack, key, rows, found)
         )
-    if not claims and not too_small and not problems:
-        problems.append(_nothing_measured(threshold, results))
+    problems.extend(_not_measured(threshold, results))
+    left_out = _left_out(threshold, minimum, results)
+    if left_out is not None:
+        problems.append(left_out)
     return Examination(threshold, metric, tuple(claims), gravest(problems), tuple(too_small))
 
 
-def _nothing_measured(
+def _not_measured(
     threshold: thresholds_pb2.PrivacyThreshold, results: results_pb2.PrivacyResults
-) -> Problem:
-    """That no slice is as the threshold asks for: a mistake where it names some."""
+) -> list[Problem]:
+    """That no slice is as the threshold asks for: a mistake where it names some.
+
+    One name of several that makes no slice is a mistake like a threshold of that name alone.
+    """
     if not threshold.slicing_specs:
-        return Problem("", "no slice was measured", something_to_judge=False)
-    wanted = "; ".join(_spec_text(spec) for spec in threshold.slicing_specs)
-    families = {tuple(part.feature for part in entry.key) for entry in results.slices}
+        if results.slices:
+            return []
+        specs = [spec for spec in results.config.slicing_specs if spec_features(spec)]
+        if not specs:
+            return [Problem("", "no slice was measured", something_to_judge=False)]
+        asked = "; ".join(map(_spec_text, specs))
+        return [Problem("", f"no slice was measured, and PrivacyConfig asks for slices by {asked}")]
+    keys = _keys(results)
+    lacking = [
+        spec for spec in threshold.slicing_specs if not any(is_for([spec], key) for key in keys)
+    ]
+    if not lacking:
+        return []
+    wanted = "; ".join(_spec_text(spec) for spec in lacking)
+    families = {tuple(feature for feature, _ in key) for key in keys}
     found = "; ".join(", ".join(features) for features in sorted(families)) or "none"
+    return [
+        Problem(
+            "",
+            f"no slice by {wanted} was measured (found slices by: {found}); expected the "
+            "slicing_specs of PrivacyConfig to make them",
+            something_to_judge=True,
+        )
+    ]
+
+
+def _left_out(
+    threshold: thresholds_pb2.PrivacyThreshold,
+    minimum: thresholds_pb2.RecordCounts,
+    results: results_pb2.PrivacyResults,
+) -> Problem | None:
+    """That slices beyond `max_slices` may hide what the threshold asks about; None if not.
+
+    Which they are is not known. A slice that the threshold names to the last value is among
+    those measured, or missed above. Where all are too small to judge, a threshold that can
+    only block would have passed over them.
+    """
+    left = results.slices_left_out
+    if not left.slices:
+        return None
+    specs = threshold.slicing_specs
+    if specs and not any(spec.feature_keys or spec.signals for spec in specs):
+        return None
+    too_small = left.largest_rows < minimum.members + minimum.nonmembers
+    if too_small and threshold.role == thresholds_pb2.BLOCK_ONLY:
+        return None
+    count = "1 slice was" if left.slices == 1 else f"{left.slices:,} slices were"
     return Problem(
         "",
-        f"no slice by {wanted} was measured (found slices by: {found}); expected the "
-        "slicing_specs of PrivacyConfig to make them",
+        f"{count} left out of the measurement, the largest with {left.largest_rows:,} records, "
+        "and may be among those that are asked for; expected a larger "
+        "sample_sizes.max_slices in PrivacyConfig, or slicing_specs that make fewer",
         something_to_judge=True,
     )
+
+
+def _keys(results: results_pb2.PrivacyResults) -> list[SliceKey]:
+    return [tuple((part.feature, part.value) for part in entry.key) for entry in results.slices]
 
 
 def _spec_text(spec: config_pb2.SlicingSpec) -> str:

@@ -139,3 +139,20 @@ def test_page_and_table_are_written(epochs: list[str], tmp_path: Path) -> None:
     write_comparison(compare(epochs), str(tmp_path / "deep" / "output"))
     written = {path.name for path in (tmp_path / "deep" / "output").iterdir()}
     assert written == {"comparison.html", "comparison.csv"}
+
+
+def test_attackers_of_one_name_that_know_other_things_are_warned_of(tmp_path: Path) -> None:
+    weak = {"name": "weak", "members_known": 0.2}
+    less = {"name": "weak", "members_known": 0.1}
+    folders = [
+        str(_measure(tmp_path / name, attackers=[attacker]))
+        for name, attacker in (("a", weak), ("b", less), ("c", weak))
+    ]
+    (told,) = (each for each in compare(folders).warnings if each.startswith("Attackers"))
+    assert told == (
+        "Attackers that know less differ: weak (told 20% of the members, sees logits, loss, label, "
+        "entropy, inputs) in a, c; weak (told 10% of the members, sees logits, loss, label, "
+        "entropy, inputs) in b."
+    )
+    same = compare([folders[0], folders[2]]).warnings
+    assert not [each for each in same if each.startswith("Attackers")]

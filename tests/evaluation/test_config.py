@@ -95,6 +95,8 @@ def test_slices_by_signals_may_stand_beside_those_by_features() -> None:
         ({"risk_prior": 0.0}, "risk_prior is 0.0"),
         ({"risk_prior": 1.0}, "risk_prior is 1.0"),
         ({"risk_prior": float("nan")}, "risk_prior is nan"),
+        ({"risk_prior": 1e-12}, "risk_prior is 1e-12; expected the share of members"),
+        ({"risk_prior": 1 - 1e-12}, "a number from 1e-06 to 0.999999, 0.5 for example"),
         ({"attacks": ["telepathy"]}, "telepathy"),
         ({"metrics": [{"name": "accuracy"}]}, r"metrics\[0\].*accuracy"),
         ({"metrics": [{"name": "tpr_at_fpr"}]}, r"metrics\[0\].*fpr"),

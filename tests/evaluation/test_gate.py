@@ -150,7 +150,8 @@ def test_counts_that_do_not_add_up_are_refused(measured: Measured, tmp_path: Pat
     table = pq.read_table(copy / COUNTS_FILE)
     doubled = [np.asarray(row) * 2 for row in table["nonmembers"].to_pylist()]
     column = pa.array(doubled, table.schema.field("nonmembers").type)
-    table = table.set_column(3, table.schema.field("nonmembers"), column)
+    place = table.schema.get_field_index("nonmembers")
+    table = table.set_column(place, table.schema.field("nonmembers"), column)
     pq.write_table(table, copy / COUNTS_FILE)
     with pytest.raises(InputError, match="cannot be judged"):
         judge_metrics(str(copy), _DEFAULT)

@@ -112,6 +112,14 @@ def test_a_drifting_feature_is_seen_and_named(run: Run) -> None:
     assert "'age'" in _blind(content)[1]
 
 
+def test_a_blind_baseline_of_the_label_alone_has_seen_nothing_else(run: Run) -> None:
+    content = read_metrics(str(run(0.0)))
+    check_consistent(content.results, content.evidence)
+    content.results.controls.blind_baseline.label_alone = True
+    with pytest.raises(ValueError, match="found that it saw 4 features, and the label alone"):
+        check_consistent(content.results, content.evidence)
+
+
 def test_the_blind_baseline_judges_every_judged_record(run: Run) -> None:
     content = read_metrics(str(run(0.5)))
     (counts,) = content.evidence.controls[BLIND_BASELINE].counts.values()

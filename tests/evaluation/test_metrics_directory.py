@@ -6,12 +6,15 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tfx_privacy.evaluation.message_files import message_from_json, message_to_json
 from tfx_privacy.evaluation.metrics_directory import (
     BINARY_FILE,
     CONTROLS_FILE,
+    COUNTS_FILE,
     SLICES_FILE,
     read_metrics,
     write_metrics,
@@ -39,6 +42,23 @@ def test_what_is_written_again_is_the_same(measured: Measured, copied: Path) -> 
 def test_no_part_of_the_evidence_may_be_missing(copied: Path, name: str) -> None:
     (copied / name).unlink()
     with pytest.raises(InputError, match=f"cannot read .*{name}"):
+        read_metrics(str(copied))
+
+
+@pytest.mark.parametrize("bins", [1 << 50, -1, 0])
+def test_counts_are_in_the_bins_between_the_edges(copied: Path, bins: int) -> None:
+    """A number that would take a petabyte is refused before room is made for it."""
+    path = copied / COUNTS_FILE
+    table = pq.read_table(path)
+    columns = {"bins": pa.array([bins] * len(table))}
+    for name in ("occupied", "members", "nonmembers"):
+        field = table.schema.field(name)
+        columns[name] = pa.array([[]] * len(table), field.type)
+    for name, column in columns.items():
+        place = table.schema.get_field_index(name)
+        table = table.set_column(place, table.schema.field(name), column)
+    pq.write_table(table, path)
+    with pytest.raises(InputError, match=f"counts.parquet has {bins} bins in the row of"):
         read_metrics(str(copied))
 
 

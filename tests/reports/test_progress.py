@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from tfx_privacy.reports.progress import StageProgress
+from tfx_privacy.reports.progress import STAGES, StageProgress
 
 
 def _log() -> Console:
@@ -74,3 +74,9 @@ def test_an_error_in_a_stage_goes_through_as_it_is(console: Console) -> None:
     assert error.__context__ is None
     assert "scoring and counting" in _written(console)
     assert "scoring and counting:" not in _written(console)
+
+
+def test_every_stage_that_results_tell_the_time_of_has_words() -> None:
+    """Those of StageTime in the results, and of a terminal the report."""
+    stages = ("observe", "read", "select", "fit", "controls", "score", "exact", "evidence")
+    assert not [stage for stage in (*stages, "report") if stage not in STAGES]

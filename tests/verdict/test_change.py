@@ -188,7 +188,7 @@ def test_a_baseline_at_fault_is_cannot_tell(measurements, fault: str) -> None:
             why = "contradicts itself: upper of AUC of 'a': found 0.9"
         case "version":
             before.results.schema_version = 1
-            why = "found schema version 1, expected 2"
+            why = "found schema version 1, expected 3"
         case "no counts":
             evidence = dataclasses.replace(evidence, counts={})
             why = "the baseline at /metrics/before has no counts"
@@ -204,4 +204,38 @@ def test_a_baseline_at_fault_is_cannot_tell(measurements, fault: str) -> None:
     assert verdict.outcome == CANNOT_TELL
     assert not verdict.findings[1].interval_too_wide
     assert not verdict.findings[1].skipped
+    assert why in verdict.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("then", "outcome", "why"),
+    [
+        ({"members_known": 0.2, "signals": ["logits", "label"]}, PASS, ""),
+        (
+            {"members_known": 0.1, "signals": ["logits", "label"]},
+            CANNOT_TELL,
+            "the attacker 'weak' of the attack 'a@weak' is told 10% of the members and sees "
+            "label, logits in the baseline and told 20% of the members and sees label, logits here",
+        ),
+        ({"members_known": 0.2, "signals": ["label"]}, CANNOT_TELL, "sees label in the baseline"),
+        (None, CANNOT_TELL, "found attacks of the attacker weak, which the configuration does"),
+    ],
+)
+def test_an_attacker_of_one_name_has_to_be_the_same(
+    measurements, then: dict | None, outcome: int, why: str
+) -> None:
+    """Else a model that leaks more could hide behind an attacker who is told less."""
+    run, before = (
+        measurements.of(members=40_000, nonmembers=20_000, advantages={"a": 0.05, "a@weak": 0.05})
+        for _ in range(2)
+    )
+    for one, attacker in (
+        (run, {"members_known": 0.2, "signals": ["label", "logits"]}),
+        (before, then),
+    ):
+        one.results.config.attacks[:] = ["a"]
+        if attacker is not None:
+            one.results.config.attackers.add(name="weak", attacks=["a"], **attacker)
+    verdict = judge(run.results, run.evidence, BOTH, baseline=_baseline(before))
+    assert (verdict.outcome, verdict.blessed) == (outcome, outcome == PASS)
     assert why in verdict.reasons[0]

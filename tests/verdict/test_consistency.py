@@ -129,11 +129,50 @@ def test_attacks_of_attackers_that_know_less_are_accounted_for(measurements) -> 
     check_consistent(measured.results, measured.evidence)
 
 
+def test_every_attacker_of_the_results_is_described_once(measurements) -> None:
+    """Else nobody could say what a baseline's attacker of that name knew."""
+    measured = measurements.of_counts(
+        {name: measurements.counts(900, 450, 0.1) for name in ("a", "a@weak")}
+    )
+    config = measured.results.config
+    config.attacks[:] = ["a"]
+    with pytest.raises(ValueError, match="found attacks of the attacker weak, which the config"):
+        check_consistent(measured.results, measured.evidence)
+    config.attackers.add(name="weak", attacks=["a"], members_known=0.2)
+    check_consistent(measured.results, measured.evidence)
+    config.attackers.add(name="weak", attacks=["a"], members_known=0.1)
+    with pytest.raises(ValueError, match="found an attacker described twice among weak, weak"):
+        check_consistent(measured.results, measured.evidence)
+
+
+@pytest.mark.parametrize(
+    ("slices", "rows", "most", "message"),
+    [
+        (-1, 0, 1, "found -1, the largest with 0 rows"),
+        (3, -2, 1, "found 3, the largest with -2 rows"),
+        (3, 2026, 1, "at most the 2025 rows read"),
+        (3, 50, 2, "found 3, and 1 measured; expected none left out before 2"),
+    ],
+)
+def test_slices_left_out_have_to_be_possible(
+    measured, slices: int, rows: int, most: int, message: str
+) -> None:
+    """1,350 members and 675 non-members were read, and one slice measured."""
+    results = measured.results
+    results.config.sample_sizes.max_slices = 1
+    results.slices_left_out.slices, results.slices_left_out.largest_rows = 3, 2025
+    check_consistent(results, measured.evidence)
+    results.config.sample_sizes.max_slices = most
+    results.slices_left_out.slices, results.slices_left_out.largest_rows = slices, rows
+    with pytest.raises(ValueError, match=message):
+        check_consistent(results, measured.evidence)
+
+
 def test_exact_values_have_to_be_possible(measured) -> None:
     attack = measured.results.attacks[0]
     attack.exact.CopyFrom(
         results_pb2.ExactValues(
-            auc=0.6, max_advantage=0.2, max_ppv=1.0, rows=measured.results.records.judge
+            auc=0.567, max_advantage=0.2, max_ppv=1.0, rows=measured.results.records.judge
         )
     )
     check_consistent(measured.results, measured.evidence)
@@ -141,6 +180,17 @@ def test_exact_values_have_to_be_possible(measured) -> None:
         kept = getattr(attack.exact, field)
         setattr(attack.exact, field, value)
         with pytest.raises(ValueError, match=f"exact {field} of 'a': found {value}, expected a nu"):
+            check_consistent(measured.results, measured.evidence)
+        setattr(attack.exact, field, kept)
+    # AUC is .5 + 2/3 of the advantage, .1; of 64 bins the resolution is 1 / 128.
+    for field, value, message in (
+        ("auc", 0.556, "found 0.556, expected 0.558"),
+        ("auc", 0.577, "to 0.57"),
+        ("max_advantage", 0.09, "found 0.09, expected at least the 0.1"),
+    ):
+        kept = getattr(attack.exact, field)
+        setattr(attack.exact, field, value)
+        with pytest.raises(ValueError, match=message):
             check_consistent(measured.results, measured.evidence)
         setattr(attack.exact, field, kept)
     attack.exact.rows.members -= 1

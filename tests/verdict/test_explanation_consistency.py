@@ -17,9 +17,9 @@ def _value(estimate, lower, upper):
 @pytest.fixture
 def results():
     def side(rows):
-        return results_pb2.SideStatistics(
-            rows=rows, accuracy=_value(0.5, 0.4, 0.6), right=[rows, 0], wrong=[0, 0]
-        )
+        # All are right; Clopper and Pearson's lower bound is then alpha^(1 / n).
+        right = _value(1.0, 0.025 ** (1 / rows), 1.0)
+        return results_pb2.SideStatistics(rows=rows, accuracy=right, right=[rows, 0], wrong=[0, 0])
 
     def group(rows):
         return results_pb2.GroupStatistics(
@@ -76,6 +76,11 @@ def test_a_loss_may_rise_by_more_than_one(results):
         (lambda e: e.uncertainty_edges.append(1), "ascend from 0 to 1"),
         (lambda e: setattr(e.associations[0].correlation, "lower", -2.0), "correlation with"),
         (lambda e: e.ClearField("whole"), "without the whole"),
+        (lambda e: setattr(e, "not_computed", "because"), "expected one of both"),
+        (lambda e: setattr(e.whole.members.accuracy, "lower", 0.9), "lower of the accuracy of mem"),
+        (lambda e: e.whole.members.accuracy.CopyFrom(_value(0.9, 0, 1)),
+         "estimate of the accuracy of members in the explanation of the whole: found 0.9"),
+        (lambda e: setattr(e.whole.members.accuracy, "confidence", 0.0), "the confidence 0.0"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused(results, edit, message):

@@ -152,6 +152,25 @@ def test_what_cannot_be_is_refused(edit: Edit, words: str) -> None:
         check_record_risk(results)
 
 
+def test_neighbours_may_have_the_same_mean_up_to_rounding() -> None:
+    """Of two groups with one risk, a sum over 100 and one over 90 rows round differently."""
+    results = _results()
+    risk = results.record_risk
+    risk.reliability[0].mean_risk = 0.5
+    risk.reliability[1].mean_risk = 0.5 - 1e-16
+    # Shares of members 20 / 110 and 80 / 90, weights .55 and .45.
+    risk.calibration_error = 0.55 * (0.5 - 20 / 110) + 0.45 * (80 / 90 - 0.5)
+    check_record_risk(results)
+
+
+@pytest.mark.parametrize("side", ["members", "nonmembers"])
+def test_a_risk_without_rows_that_were_judged_is_refused(side: str) -> None:
+    results = _results()
+    setattr(results.records.judge, side, 0)
+    with pytest.raises(ValueError, match="expected at least one of each"):
+        check_record_risk(results)
+
+
 def test_bins_of_another_number_are_refused() -> None:
     results = _results()
     results.record_risk.whole.members.append(0)

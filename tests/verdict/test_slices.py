@@ -144,6 +144,18 @@ def test_without_slices_nothing_is_held_against_the_limit(measurements) -> None:
     assert judge(run.results, run.evidence, must_pass).outcome == CANNOT_TELL
 
 
+def test_slices_that_were_to_be_measured_and_were_not_forbid_a_pass(measurements) -> None:
+    run = _run(measurements, {})
+    run.results.config.slicing_specs.add(feature_keys=["age"])
+    # The empty spec stands for the whole.
+    run.results.config.slicing_specs.add()
+    verdict = judge(run.results, run.evidence, BLOCKING_SLICES)
+    assert (verdict.outcome, verdict.blessed) == (CANNOT_TELL, False)
+    assert "and PrivacyConfig asks for slices by age" in verdict.reasons[0]
+    del run.results.config.slicing_specs[0]
+    assert judge(run.results, run.evidence, BLOCKING_SLICES).outcome == PASS
+
+
 def test_slices_that_are_named_and_were_not_measured_forbid_a_pass(measurements) -> None:
     run = _run(measurements, {LARGE: measurements.counts(2000, 1000, 0.0)})
     misspelt = _thresholds(
@@ -155,6 +167,62 @@ def test_slices_that_are_named_and_were_not_measured_forbid_a_pass(measurements)
     assert verdict.outcome == CANNOT_TELL
     assert not verdict.blessed
     assert "no slice by agge was measured (found slices by: age)" in verdict.reasons[0]
+
+
+def test_each_slice_that_is_named_has_to_have_been_measured(measurements) -> None:
+    """One name of two that was not measured is missed as one alone is."""
+    run = _run(measurements, {LARGE: measurements.counts(2000, 1000, 0.0)})
+    both = _thresholds(
+        WHOLE_95
+        + """thresholds { metric { name: "auc" } upper_limit: 0.6
+                          slicing_specs { feature_values { key: "age" value: "1" } }
+                          slicing_specs { feature_values { key: "age" value: "7" } } }"""
+    )
+    verdict = judge(run.results, run.evidence, both)
+    assert (verdict.outcome, verdict.blessed) == (CANNOT_TELL, False)
+    assert "no slice by age=7 was measured" in verdict.reasons[0]
+
+
+NAMED_60 = SLICES_60.replace(
+    "scope: EVERY_SLICE", 'slicing_specs { feature_values { key: "age" value: "1" } }'
+)
+BY_AGE_60 = SLICES_60.replace("scope: EVERY_SLICE", 'slicing_specs { feature_keys: "age" }')
+
+
+@pytest.mark.parametrize(
+    ("limit", "largest_rows", "outcome"),
+    [
+        # 200 + 100 rows are the fewest that a slice is judged by.
+        (SLICES_60, 300, CANNOT_TELL),
+        (SLICES_60, 299, PASS),
+        (BY_AGE_60, 300, CANNOT_TELL),
+        (BY_AGE_60, 299, PASS),
+        # Every slice has to pass, the smallest too.
+        (MUST_PASS_60, 2, CANNOT_TELL),
+        # The slice that is named was measured: it is none of those left out.
+        (NAMED_60, 3000, PASS),
+    ],
+)
+def test_slices_left_out_forbid_a_pass_where_they_may_be_asked_for(
+    measurements, limit: str, largest_rows: int, outcome: int
+) -> None:
+    run = _run(measurements, {LARGE: measurements.counts(2000, 1000, 0.0)})
+    assert judge(run.results, run.evidence, _thresholds(WHOLE_95 + limit)).outcome == PASS
+    run.results.config.sample_sizes.max_slices = 1
+    run.results.slices_left_out.slices = 4
+    run.results.slices_left_out.largest_rows = largest_rows
+    verdict = judge(run.results, run.evidence, _thresholds(WHOLE_95 + limit))
+    assert (verdict.outcome, verdict.blessed) == (outcome, outcome == PASS)
+    if outcome == CANNOT_TELL:
+        assert "4 slices were left out of the measurement, the largest with" in verdict.reasons[0]
+
+
+def test_a_slice_that_leaks_blocks_whatever_was_left_out(measurements) -> None:
+    run = _run(measurements, {LARGE: measurements.counts(2000, 1000, 0.25)})
+    run.results.config.sample_sizes.max_slices = 1
+    run.results.slices_left_out.slices = 1
+    run.results.slices_left_out.largest_rows = 3000
+    assert judge(run.results, run.evidence, BLOCKING_SLICES).outcome == BLOCK
 
 
 # --- MUST_PASS on slices
