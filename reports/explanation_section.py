@@ -19,11 +19,11 @@ from tfx_privacy.reports.explanation_words import (
     nothing_stands_out,
     sentences,
 )
-from tfx_privacy.reports.histogram_plot import histogram_legend
 from tfx_privacy.reports.looks import LegendEntry
 from tfx_privacy.reports.measures import MeasuredText, measure_of, measured_text
 from tfx_privacy.reports.names import Name, name_of
 from tfx_privacy.reports.numerals import count_text, number_text, percent_text
+from tfx_privacy.reports.sides_plot import sides_legend
 from tfx_privacy.reports.uncertainty_plot import uncertainty_plot
 
 _MOST_ROWS = 30
@@ -141,7 +141,7 @@ def explanation_section(results: results_pb2.PrivacyResults) -> ExplanationSecti
         is_about_loss=not has_accuracies(explanation.whole),
         class_plot=_class_plot(with_accuracies),
         uncertainty_plots=plots,
-        legend=histogram_legend() if plots else [],
+        legend=sides_legend() if plots else [],
         uncertainty_rows=_uncertainty_rows(explanation) if plots else [],
         associations=[
             AssociationRow(

@@ -6,11 +6,10 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
 from tfx_privacy.reports.histogram import Histogram
-from tfx_privacy.reports.looks import MEMBERS_LOOK, NONMEMBERS_LOOK, LegendEntry, legend_entry
-from tfx_privacy.reports.numerals import score_text, share_text
+from tfx_privacy.reports.numerals import score_text
+from tfx_privacy.reports.sides_plot import draw_sides
 from tfx_privacy.reports.svg import INK, draw_svg
 
 _SIZE = (6.0, 3.4)
@@ -29,40 +28,16 @@ def score_histogram(bars: Histogram, label: str) -> Markup:
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
-        _draw_sides(axes, bars)
+        positions = np.arange(bars.bars + 1)
+        members, nonmembers = (side / side.sum() for side in (bars.members, bars.nonmembers))
+        draw_sides(axes, positions, members, nonmembers)
         _draw_threshold(axes, bars)
         axes.set(xlim=(0, bars.bars), ylim=(0, None))
         ticks = range(1, bars.bars, max(1, -(-len(bars.starts) // _MOST_TICKS)))
         axes.set_xticks(list(ticks), [score_text(bars.starts[tick - 1]) for tick in ticks])
         axes.set_xlabel("Attack score: more member-like to the right")
-        axes.set_ylabel("Share of the side")
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: share_text(round(share, 6))))
-        axes.grid(visible=False, axis="x")
 
     return draw_svg(draw, _SIZE, "histogram", label, "plot wide-plot")
-
-
-def histogram_legend() -> list[LegendEntry]:
-    """Which outline is which side."""
-    return [
-        legend_entry(MEMBERS_LOOK, "members (training records)"),
-        legend_entry(NONMEMBERS_LOOK, "non-members (other records)"),
-    ]
-
-
-def _draw_sides(axes: Axes, bars: Histogram) -> None:
-    positions = np.arange(bars.bars + 1)
-    for counts, look in ((bars.nonmembers, NONMEMBERS_LOOK), (bars.members, MEMBERS_LOOK)):
-        share = counts / counts.sum()
-        axes.stairs(share, positions, fill=True, color=look.colour, alpha=0.22, linewidth=0)
-        axes.stairs(
-            share,
-            positions,
-            color=look.colour,
-            linewidth=look.width,
-            linestyle=look.linestyle,
-            zorder=look.layer,
-        )
 
 
 def _draw_threshold(axes: Axes, bars: Histogram) -> None:

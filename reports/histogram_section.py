@@ -10,9 +10,10 @@ from markupsafe import Markup
 from tfx_privacy.metrics.counts import Evidence
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.reports.histogram import Histogram, histogram
-from tfx_privacy.reports.histogram_plot import histogram_legend, score_histogram
+from tfx_privacy.reports.histogram_plot import score_histogram
 from tfx_privacy.reports.looks import LegendEntry
 from tfx_privacy.reports.numerals import count_text, percent_text, score_text
+from tfx_privacy.reports.sides_plot import sides_legend
 from tfx_privacy.reports.whole_counts import whole_counts
 
 
@@ -61,7 +62,7 @@ def histogram_section(
         f"by {overlap}. The data is in the table below."
     )
     return HistogramSection(
-        attack, score_histogram(bars, label), histogram_legend(), _rows(bars), overlap
+        attack, score_histogram(bars, label), sides_legend(), _rows(bars), overlap
     )
 
 

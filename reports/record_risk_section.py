@@ -25,10 +25,10 @@ from tfx_privacy.reports.record_risk_words import (
 )
 from tfx_privacy.reports.risk_plots import (
     ReliabilityPoint,
-    distribution_legend,
     reliability_plot,
     risk_distribution,
 )
+from tfx_privacy.reports.sides_plot import sides_legend
 
 _MOST_PANELS = 12
 # Of a class with fewer members a histogram shows noise, and its mean is luck.
@@ -156,7 +156,7 @@ def record_risk_section(results: results_pb2.PrivacyResults) -> RecordRiskSectio
             nonmembers,
             f"Members and non-members by risk. {found} The data is in the table below.",
         ),
-        legend=distribution_legend(),
+        legend=sides_legend(),
         rows=_rows(risk.edges, members, nonmembers),
         above=[_above_row(one) for one in _with_records(risk.above)],
         calibration=said,

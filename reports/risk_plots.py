@@ -9,18 +9,13 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from tfx_privacy.reports.looks import (
     CHANCE_LOOK,
-    MEMBERS_LOOK,
-    NONMEMBERS_LOOK,
-    LegendEntry,
     draw_line,
-    legend_entry,
 )
-from tfx_privacy.reports.numerals import share_text
+from tfx_privacy.reports.sides_plot import draw_sides
 from tfx_privacy.reports.svg import INK, MEMBERS, draw_svg
 
 _DISTRIBUTION_SIZE = (6.0, 3.4)
@@ -66,18 +61,8 @@ def risk_distribution(
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
-        positions = np.arange(len(edges))
-        for counts, look in ((nonmembers, NONMEMBERS_LOOK), (members, MEMBERS_LOOK)):
-            share = counts / max(int(counts.sum()), 1)
-            axes.stairs(share, positions, fill=True, color=look.colour, alpha=0.22, linewidth=0)
-            axes.stairs(
-                share,
-                positions,
-                color=look.colour,
-                linewidth=look.width,
-                linestyle=look.linestyle,
-                zorder=look.layer,
-            )
+        shares = (side / max(int(side.sum()), 1) for side in (members, nonmembers))
+        draw_sides(axes, np.arange(len(edges)), *shares)
         # The risk of even odds is in the middle of the bins: the prior.
         middle = (len(edges) - 1) / 2
         axes.axvline(middle, color=INK, linewidth=1.1, linestyle=(0, (3, 2)))
@@ -93,19 +78,8 @@ def risk_distribution(
         axes.set_xticks(list(ticks), [f"{edges[tick]:.2g}" for tick in ticks])
         axes.set(xlim=(0, len(edges) - 1), ylim=(0, None))
         axes.set_xlabel("Risk: P(member | score)")
-        axes.set_ylabel("Share of the side")
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: share_text(round(share, 6))))
-        axes.grid(visible=False, axis="x")
 
     return draw_svg(draw, _DISTRIBUTION_SIZE, "record-risk", label, "plot wide-plot")
-
-
-def distribution_legend() -> list[LegendEntry]:
-    """Which outline is which side."""
-    return [
-        legend_entry(MEMBERS_LOOK, "members (training records)"),
-        legend_entry(NONMEMBERS_LOOK, "non-members (other records)"),
-    ]
 
 
 def reliability_plot(points: Sequence[ReliabilityPoint], label: str) -> Markup:

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
-from tfx_privacy.reports.looks import MEMBERS_LOOK, NONMEMBERS_LOOK
-from tfx_privacy.reports.numerals import share_text
+from tfx_privacy.reports.sides_plot import draw_sides
 from tfx_privacy.reports.svg import draw_svg
 
 _SIZE = (5.6, 3.4)
@@ -34,22 +32,10 @@ def uncertainty_plot(
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
-        for shares, look in ((nonmembers, NONMEMBERS_LOOK), (members, MEMBERS_LOOK)):
-            axes.stairs(shares, edges, fill=True, color=look.colour, alpha=0.22, linewidth=0)
-            axes.stairs(
-                shares,
-                edges,
-                color=look.colour,
-                linewidth=look.width,
-                linestyle=look.linestyle,
-                zorder=look.layer,
-            )
+        draw_sides(axes, edges, members, nonmembers)
         highest = max([*members, *nonmembers, 0.0])
         axes.set(xlim=(0, 1), ylim=(0, 1.05 * highest or 1.0))
         axes.set_title(f"{answers.capitalize()} answers", fontsize=10, loc="left")
         axes.set_xlabel("Uncertainty: 0 is sure, 1 is a guess")
-        axes.set_ylabel("Share of the side")
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: share_text(round(share, 6))))
-        axes.grid(visible=False, axis="x")
 
     return draw_svg(draw, _SIZE, f"uncertainty-{answers}", label)
