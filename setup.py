@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent
 ROOMS = (
     "proto",
     "signals",
+    "signals.white_box",
     "attacks",
     "metrics",
     "verdict",
