@@ -66,6 +66,11 @@ class Attack(abc.ABC):
         """
         return True
 
+    @property
+    def sees_inputs(self) -> bool:
+        """Whether it looks at input features: it is fitted on rows that carry them."""
+        return "inputs" in self.needs
+
     @abc.abstractmethod
     def fit(self, signals: Signals, seed: int) -> FittedAttack:
         """Fits the attack on FIT rows.
@@ -85,7 +90,7 @@ class Attack(abc.ABC):
 
     def cannot_run(self, signals: Signals) -> str | None:
         """Why the attack cannot run on such signals, in one sentence; None if it can."""
-        if "inputs" in self.needs and not signals.inputs:
+        if self.sees_inputs and not signals.inputs:
             return (
                 "needs input features, and none were kept: features of the examples, or further "
                 "columns of saved predictions"

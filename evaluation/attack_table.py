@@ -208,7 +208,7 @@ def _fit(selection: Selection, config: config_pb2.PrivacyConfig) -> _Fitted:
 
 
 def _see_inputs(attacks: Sequence[Attack]) -> bool:
-    return any("inputs" in attack.needs for attack in attacks)
+    return any(attack.sees_inputs for attack in attacks)
 
 
 def _score(

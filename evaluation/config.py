@@ -81,7 +81,7 @@ def slice_features(config: config_pb2.PrivacyConfig) -> tuple[str, ...]:
 def recorded_inputs(config: config_pb2.PrivacyConfig) -> config_pb2.InputSpec | None:
     """Which inputs go into the signals table; None where nobody would read them."""
     is_read = config_pb2.BLIND_BASELINE not in config.skip_controls or any(
-        "inputs" in attack.needs for attack in attacks_of(config)
+        attack.sees_inputs for attack in attacks_of(config)
     )
     return config.inputs if is_read or config.inputs.feature_keys else None
 

@@ -129,7 +129,7 @@ def run_on_halved_nonmembers(
     if negative and positive:
         return HalvedNonmembers({}, negative, positive)
     attacks = unlimited(attacks)
-    see_inputs = any("inputs" in attack.needs for attack in attacks)
+    see_inputs = any(attack.sees_inputs for attack in attacks)
     known = selection.fit_inputs if see_inputs else selection.fit
     nonmembers = dataclasses.replace(known.take(~known.member), slices={})
     fit = _halved(_first_by_hash(nonmembers, _MOST_FIT, config.seed), config.seed)

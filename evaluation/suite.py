@@ -106,7 +106,7 @@ class KnownRows:
 
     def seen_by(self, attack: Attack) -> Signals:
         """Those that an attack is fitted on."""
-        return self.with_inputs if "inputs" in attack.needs else self.rows
+        return self.with_inputs if attack.sees_inputs else self.rows
 
 
 def runnable_attacks(
