@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
-from tfx_privacy.signals.batch import Signals
+from tfx_privacy.signals.batch import WHITE_BOX, Signals
 
 
 class FittedAttack(abc.ABC):
@@ -25,6 +26,11 @@ class FittedAttack(abc.ABC):
     @abc.abstractmethod
     def save(self, directory: Path) -> None:
         """Writes what `Attack.load` needs into an existing, empty local directory."""
+
+    @property
+    def curves(self) -> Mapping[str, Sequence[float]]:
+        """How its training went: by the name of a value, the value after each epoch."""
+        return {}
 
 
 class Attack(abc.ABC):
@@ -46,7 +52,7 @@ class Attack(abc.ABC):
     @property
     @abc.abstractmethod
     def needs(self) -> frozenset[str]:
-        """The columns of the signals table it reads: of "logits", "loss", "label", "inputs"."""
+        """What it cannot do without: of "logits", "loss", "label", "inputs" and WHITE_BOX."""
 
     @property
     @abc.abstractmethod
@@ -68,8 +74,19 @@ class Attack(abc.ABC):
 
     @property
     def sees_inputs(self) -> bool:
-        """Whether it looks at input features: it is fitted on rows that carry them."""
+        """Whether it looks at input features."""
         return "inputs" in self.needs
+
+    @property
+    def white_box_seen(self) -> frozenset[str]:
+        """What it looks at, of WHITE_BOX: only an attacker with the model's parameters sees it."""
+        return self.needs & frozenset(WHITE_BOX)
+
+    @property
+    def wide_columns(self) -> tuple[str, ...]:
+        """What it looks at of "inputs" and "white_box": columns that few rows carry."""
+        seen = (("inputs", self.sees_inputs), ("white_box", bool(self.white_box_seen)))
+        return tuple(name for name, is_seen in seen if is_seen)
 
     @abc.abstractmethod
     def fit(self, signals: Signals, seed: int) -> FittedAttack:
@@ -95,9 +112,20 @@ class Attack(abc.ABC):
                 "needs input features, and none were kept: features of the examples, or further "
                 "columns of saved predictions"
             )
-        missing = sorted(name for name in self.needs if getattr(signals, name) is None)
+        missing = sorted(name for name in self.needs if not has(signals, name))
+        if missing and set(missing) <= set(WHITE_BOX):
+            return (
+                f"needs white-box signals ({', '.join(missing)}), which were not computed: set "
+                "white_box in the configuration"
+            )
         if missing:
             return f"needs {', '.join(missing)}, which the signals do not have"
         if signals.task not in self.tasks:
             return f"is not defined for the task {config_pb2.Task.Name(signals.task)}"
         return None
+
+
+def has(signals: Signals, name: str) -> bool:
+    """Whether signals have a column, or columns, of this name in `Signals`."""
+    column = getattr(signals, name)
+    return bool(column) if isinstance(column, Mapping) else column is not None

@@ -211,8 +211,8 @@ def _selected(rows: Signals, rng: np.random.Generator) -> tuple[Selection, Signa
         records=results_pb2.Records(judge=judged),
         fit=fit,
         judge_sample=judge,
-        fit_inputs=fit,
-        judge_inputs=judge.take(np.arange(0)),
+        fit_wide=fit,
+        judge_wide=judge.take(np.arange(0)),
         control_nonmembers=for_controls,
     )
     return selection, judge

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 
 import apache_beam as beam
 
@@ -17,6 +17,7 @@ from tfx_privacy.evaluation.controls import (
 )
 from tfx_privacy.evaluation.exact import exact_values_of_attacks
 from tfx_privacy.evaluation.explanation import ClassTally, explanation_results
+from tfx_privacy.evaluation.fit_on import FitOn, rows_to_fit_on
 from tfx_privacy.evaluation.metrics_directory import (
     BINARY_FILE,
     CONTROLS_FILE,
@@ -28,6 +29,7 @@ from tfx_privacy.evaluation.metrics_directory import (
     PrivacyMetricsContent,
     write_metrics,
 )
+from tfx_privacy.evaluation.privacy_meter_files import write_privacy_meter_files
 from tfx_privacy.evaluation.results import assemble_results
 from tfx_privacy.evaluation.risk import fit_risk, record_risk_results
 from tfx_privacy.evaluation.risk_tally import RiskTally
@@ -43,10 +45,12 @@ from tfx_privacy.evaluation.suite import (
     choose_on_fit,
     fit_suite,
     runnable_attacks,
+    wide_columns_of,
 )
+from tfx_privacy.evaluation.training_curves import write_training_curves
+from tfx_privacy.evaluation.white_box import white_box_results
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
-from tfx_privacy.signals.batch import Signals
 from tfx_privacy.signals.files import join, names_in, remove, remove_folder
 from tfx_privacy.signals.table import TableDescription
 from tfx_privacy.signals.table_writer import remove_rows, remove_table
@@ -79,6 +83,7 @@ def attack_table(
     outputs: Outputs,
     new_pipeline: Callable[[], beam.Pipeline],
     clock: StageClock,
+    fit_on: FitOn | None = None,
 ) -> PrivacyMetricsContent:
     """Attacks the rows of the table at `outputs.signals` and writes the results.
 
@@ -91,6 +96,8 @@ def attack_table(
       outputs: Where the table lies and the results go.
       new_pipeline: Makes a Beam pipeline on the caller's runner.
       clock: Times the stages.
+      fit_on: Another model's signals to fit attacks on; None to fit them on FIT rows of
+        the table.
     """
     with _nothing_left_on_failure(outputs):
         require_signals(config.slicing_specs, table)
@@ -102,15 +109,16 @@ def attack_table(
                 config.seed,
                 config.sample_sizes.fit_rows_per_side,
                 new_pipeline,
-                attacks_see_inputs=_see_inputs(attacks_of(config)),
+                wide_columns=wide_columns_of(attacks_of(config)),
             )
+            known, fitted_on = _known_rows(selection, fit_on, table, config, outputs, new_pipeline)
         with clock.stage("fit"):
-            fitted = _fit(selection, config)
+            fitted = _fit(known, selection, config)
         with clock.stage("controls"):
             blind = fit_blind_baseline(selection, config)
             halved = run_on_halved_nonmembers(fitted.attacks, selection, config)
         with clock.stage("score"):
-            scored = _score(fitted, selection.fit, blind, table, config, outputs, new_pipeline)
+            scored = _score(fitted, selection, blind, table, config, outputs, new_pipeline)
             evidence = dataclasses.replace(
                 scored.evidence, controls={**scored.evidence.controls, **halved.runs}
             )
@@ -134,12 +142,28 @@ def attack_table(
             results.explanation.CopyFrom(
                 explanation_results(table, scored.tallies, selection, evidence, results)
             )
+            white_box = white_box_results(
+                table,
+                fitted.attacks,
+                fitted.chosen,
+                evidence,
+                scored.tallies,
+                outputs.record_risk,
+                config,
+            )
+            if white_box is not None:
+                results.white_box.CopyFrom(white_box)
+            if fitted_on is not None:
+                results.fitted_on.CopyFrom(fitted_on)
         remove_folder(outputs.scratch)
+        if config.privacy_meter_files:
+            write_privacy_meter_files(outputs.signals, table, outputs.record_risk, results)
         if not config.keep_signals:
             remove_rows(outputs.signals)
         with clock.stage("report"):
             results.stages.extend(clock.times)
             content = PrivacyMetricsContent(results, evidence)
+            write_training_curves(fitted.on_fit, outputs.metrics)
             write_metrics(content, outputs.metrics)
         return content
 
@@ -189,9 +213,30 @@ class _Fitted:
     skipped: Mapping[str, str]
 
 
-def _fit(selection: Selection, config: config_pb2.PrivacyConfig) -> _Fitted:
-    known = KnownRows(selection.fit, selection.fit_inputs)
-    judged = KnownRows(selection.judge_sample, selection.judge_inputs)
+def _known_rows(
+    selection: Selection,
+    fit_on: FitOn | None,
+    table: TableDescription,
+    config: config_pb2.PrivacyConfig,
+    outputs: Outputs,
+    new_pipeline: Callable[[], beam.Pipeline],
+) -> tuple[KnownRows, results_pb2.FittedOn | None]:
+    """The rows that attacks are fitted on."""
+    if fit_on is None:
+        return KnownRows(selection.fit, selection.fit_wide), None
+    return rows_to_fit_on(
+        fit_on,
+        outputs.signals,
+        table,
+        config,
+        join(outputs.scratch, "fit_on"),
+        new_pipeline,
+        wide_columns_of(attacks_of(config)),
+    )
+
+
+def _fit(known: KnownRows, selection: Selection, config: config_pb2.PrivacyConfig) -> _Fitted:
+    judged = KnownRows(selection.judge_sample, selection.judge_wide)
     attacks, skipped = runnable_attacks(attacks_of(config), known, judged, config.seed)
     on_fit = fit_suite(attacks, known, config.seed)
     on_judge = fit_suite(attacks, judged, config.seed)
@@ -207,19 +252,16 @@ def _fit(selection: Selection, config: config_pb2.PrivacyConfig) -> _Fitted:
     )
 
 
-def _see_inputs(attacks: Sequence[Attack]) -> bool:
-    return any(attack.sees_inputs for attack in attacks)
-
-
 def _score(
     fitted: _Fitted,
-    fit: Signals,
+    selection: Selection,
     blind: FittedBlindBaseline,
     table: TableDescription,
     config: config_pb2.PrivacyConfig,
     outputs: Outputs,
     new_pipeline: Callable[[], beam.Pipeline],
 ) -> Scored:
+    fit = selection.fit
     plan = ScorePlan.prepare(
         table_dir=outputs.signals,
         record_risk_dir=outputs.record_risk,
@@ -233,7 +275,9 @@ def _score(
         slices=SlicePlan.prepare(
             config.slicing_specs, config.sample_sizes.max_slices, fit, table.label_vocabulary
         ),
-        reads_inputs=bool(blind.edges) or _see_inputs(fitted.attacks),
+        wide_columns=tuple(
+            sorted({*wide_columns_of(fitted.attacks), *(("inputs",) if blind.edges else ())})
+        ),
         risk=fitted.risk,
         tallies=(
             RiskTally.prepare(fit, fitted.chosen.best_attack, config.risk_prior),

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 from tfx_privacy.attacks.attacker import SIGNALS
 from tfx_privacy.attacks.registry import resolve_attacks
+from tfx_privacy.evaluation.attack_network_config import resolve_attack_network
 from tfx_privacy.evaluation.slicing_specs import check_slicing_specs
 from tfx_privacy.evaluation.suite import attacks_of
+from tfx_privacy.evaluation.white_box_config import resolve_white_box
 from tfx_privacy.metrics.registry import DEFAULT_METRICS, metric_from_spec, metric_key
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.signals.errors import InputError
@@ -22,6 +24,7 @@ DEFAULT_RISK_PRIOR = 0.5
 # Sums of risks are told to some 2^-32: risks at a smaller prior would be lost in rounding.
 _SMALLEST_PRIOR = 1e-6
 DEFAULT_ATTACKS = ("standard",)
+DEFAULT_WHITE_BOX_ATTACKS = ("standard", "white_box")
 
 # Part of names of attacks, files and columns.
 _ATTACKER_NAME = re.compile("[A-Za-z0-9_-]+")
@@ -43,6 +46,8 @@ def resolve_config(config: config_pb2.PrivacyConfig) -> config_pb2.PrivacyConfig
     check_slicing_specs(resolved.slicing_specs, resolved.model_spec)
     _resolve_attacks(resolved)
     _resolve_attackers(resolved)
+    resolve_white_box(resolved)
+    resolve_attack_network(resolved)
     _resolve_metrics(resolved)
     _resolve_sizes(resolved.sample_sizes)
     _check_inputs(resolved.inputs)
@@ -115,8 +120,9 @@ def _resolve_splits(splits: config_pb2.SplitSpec) -> None:
 
 
 def _resolve_attacks(config: config_pb2.PrivacyConfig) -> None:
+    default = DEFAULT_WHITE_BOX_ATTACKS if config.HasField("white_box") else DEFAULT_ATTACKS
     try:
-        attacks = resolve_attacks(tuple(config.attacks) or DEFAULT_ATTACKS)
+        attacks = resolve_attacks(tuple(config.attacks) or default)
     except ValueError as error:
         raise InputError(f"attacks: {error}") from error
     config.attacks[:] = [attack.name for attack in attacks]

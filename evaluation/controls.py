@@ -19,6 +19,7 @@ from tfx_privacy.evaluation.suite import (
     choose_on_fit,
     fit_suite,
     unlimited,
+    wide_columns_of,
 )
 from tfx_privacy.metrics.controls import NEGATIVE, POSITIVE_SHARES, positive_run
 from tfx_privacy.metrics.counts import ControlRun, ScoreEdges
@@ -89,7 +90,7 @@ def fit_blind_baseline(
       config: Its resolved configuration.
     """
     baseline = BlindBaseline()
-    fit = selection.fit_inputs
+    fit = selection.fit_wide
     not_run = (
         _left_out(config, config_pb2.BLIND_BASELINE)
         or baseline.cannot_run(fit)
@@ -129,8 +130,7 @@ def run_on_halved_nonmembers(
     if negative and positive:
         return HalvedNonmembers({}, negative, positive)
     attacks = unlimited(attacks)
-    see_inputs = any(attack.sees_inputs for attack in attacks)
-    known = selection.fit_inputs if see_inputs else selection.fit
+    known = selection.fit_wide if wide_columns_of(attacks) else selection.fit
     nonmembers = dataclasses.replace(known.take(~known.member), slices={})
     fit = _halved(_first_by_hash(nonmembers, _MOST_FIT, config.seed), config.seed)
     judge = _halved(selection.control_nonmembers, config.seed)

@@ -15,6 +15,7 @@ from tfx_privacy.evaluation.config import (
     resolve_config,
     slice_features,
 )
+from tfx_privacy.evaluation.fit_on import FitOn
 from tfx_privacy.evaluation.metrics_directory import PrivacyMetricsContent
 from tfx_privacy.evaluation.slice_plan import require_task
 from tfx_privacy.evaluation.stages import Listener, StageClock, log_stage
@@ -52,6 +53,7 @@ def evaluate(
     outputs: Outputs,
     new_pipeline: Callable[[], beam.Pipeline],
     listener: Listener = log_stage,
+    fit_on: FitOn | None = None,
 ) -> PrivacyMetricsContent:
     """Observes the model on every example, attacks it, and writes the results.
 
@@ -62,6 +64,7 @@ def evaluate(
       outputs: Where the results go.
       new_pipeline: Makes a Beam pipeline on the caller's runner; called for each job.
       listener: Told of each stage.
+      fit_on: Another model's signals to fit attacks on.
 
     Raises:
       InputError: If the configuration, the model or the examples cannot be used.
@@ -75,7 +78,7 @@ def evaluate(
             require_task(resolved.slicing_specs, plan.task)
             table = observe(new_pipeline, plan, splits, _observe_options(resolved), outputs.signals)
         return attack_table(
-            _target_model(target, plan), table, resolved, outputs, new_pipeline, clock
+            _target_model(target, plan), table, resolved, outputs, new_pipeline, clock, fit_on
         )
 
 

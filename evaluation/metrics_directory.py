@@ -38,7 +38,7 @@ from tfx_privacy.signals.files import (
     write_text_whole,
 )
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 JSON_FILE = "metrics.json"
 BINARY_FILE = "metrics.binpb"
 REPORT_FILE = "report.html"

@@ -112,7 +112,8 @@ class ScorePlan:
       slices: The slices to count.
       risk: How each record's risk is computed; None where it is not.
       tallies: What else is counted of the scored rows.
-      reads_inputs: Whether an attack or the blind baseline looks at the inputs.
+      wide_columns: What attacks or the blind baseline look at of "inputs" and
+        "white_box".
     """
 
     table_dir: str
@@ -126,7 +127,7 @@ class ScorePlan:
     slices: SlicePlan
     risk: RiskPlan | None
     tallies: tuple[Tally, ...]
-    reads_inputs: bool
+    wide_columns: tuple[str, ...]
 
     @staticmethod
     def prepare(
@@ -141,7 +142,7 @@ class ScorePlan:
         edges: Mapping[str, ScoreEdges],
         blind_edges: Mapping[str, ScoreEdges],
         slices: SlicePlan,
-        reads_inputs: bool,
+        wide_columns: tuple[str, ...],
         risk: RiskPlan | None = None,
         tallies: Iterable[Tally] = (),
     ) -> ScorePlan:
@@ -158,7 +159,7 @@ class ScorePlan:
             slices=slices,
             risk=risk,
             tallies=tuple(tallies),
-            reads_inputs=reads_inputs,
+            wide_columns=wide_columns,
         )
         write_bytes_whole(plan.on_fit_path, on_fit.to_bytes())
         write_bytes_whole(plan.on_judge_path, on_judge.to_bytes())
@@ -298,8 +299,8 @@ class _ScoreBucket(beam.DoFn):
     def process(self, bucket: int) -> Iterator[tuple[tuple[str, Hashable], Addable]]:
         plan = self._plan
         roles = bucket_roles(plan.table_dir, self._table, bucket, plan.seed)
-        # Inputs can be wide: they are read where somebody looks at them.
-        columns = (*_COLUMNS, "inputs") if plan.reads_inputs else _COLUMNS
+        # These can be wide: they are read where somebody looks at them.
+        columns = (*_COLUMNS, *plan.wide_columns)
         totals: _Totals = {}
         start = 0
         with RecordRiskFile.open(

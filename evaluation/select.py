@@ -7,7 +7,7 @@ import io
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import apache_beam as beam
 import numpy as np
@@ -38,9 +38,10 @@ _SALT = "sample"
 _ON_BOTH_SIDES = "ON_BOTH_SIDES"
 # What attacks read; samples carry no more.
 _SAMPLE_COLUMNS = ("label", "logits", "loss")
-# Inputs may be wide, an image for instance: the sample that carries them is smaller.
-_INPUT_ROWS_PER_SIDE = 20_000
-_INPUT_BYTES_PER_SIDE = 128 << 20
+# Inputs and white-box signals may be wide, an image for instance: the sample that carries
+# them is smaller.
+_WIDE_ROWS_PER_SIDE = 20_000
+_WIDE_BYTES_PER_SIDE = 128 << 20
 # Two thirds of 20,000: what of so many non-members is expected to be JUDGE.
 _CONTROL_NONMEMBERS = 13_334
 # The rows of the sample that lie in one bucket are nearly Poisson distributed: a
@@ -59,7 +60,8 @@ class SampleSpec:
       role: The rows that it is taken from.
       members: The most members.
       nonmembers: The most non-members.
-      extra: What rows carry beside what every attack reads: "slices", "inputs".
+      extra: What rows carry beside what every attack reads: "slices", "inputs",
+        "white_box".
     """
 
     name: str
@@ -97,22 +99,23 @@ class Selection:
     Attributes:
       records: How many rows are used for what; `fit` is what the sample holds.
       fit: Rows that attacks are fitted on, sorted by id; with their slices, without
-        inputs.
+        inputs and white-box signals.
       judge_sample: As many JUDGE rows at most, sorted by id; attacks fitted on
         them score the FIT rows for per-record risk, and serve nothing else.
-      fit_inputs: Of `fit` at most 20,000 rows a side, sorted by id, with their
-        inputs where the table has any; fewer where inputs are wide.
-      judge_inputs: The same of JUDGE, where an attack sees inputs; else no rows.
+      fit_wide: Of `fit` at most 20,000 rows a side, sorted by id, with their inputs
+        where the table has any, and their white-box signals where an attack sees
+        them; fewer where these are wide.
+      judge_wide: The same of JUDGE, where an attack sees such columns; else no rows.
       control_nonmembers: JUDGE non-members for the controls, at most 13,334,
-        sorted by id; with their inputs where an attack sees them, and then fewer
-        where inputs are wide.
+        sorted by id; with the columns of `judge_wide` where an attack sees them, and
+        then fewer where these are wide.
     """
 
     records: results_pb2.Records
     fit: Signals
     judge_sample: Signals
-    fit_inputs: Signals
-    judge_inputs: Signals
+    fit_wide: Signals
+    judge_wide: Signals
     control_nonmembers: Signals
 
 
@@ -137,7 +140,7 @@ def select(
     fit_rows_per_side: int,
     new_pipeline: Callable[[], beam.Pipeline],
     *,
-    attacks_see_inputs: bool = False,
+    wide_columns: Collection[str] = (),
 ) -> Selection:
     """Assigns every row its role and draws the samples, in one Beam job over buckets.
 
@@ -148,7 +151,7 @@ def select(
       seed: Reaches FIT, JUDGE and the samples.
       fit_rows_per_side: Rows a side in each sample, at most.
       new_pipeline: Makes a Beam pipeline on the caller's runner.
-      attacks_see_inputs: Whether an attack looks at inputs.
+      wide_columns: What attacks look at of "inputs" and "white_box".
 
     Raises:
       RuntimeError: If the buckets offered fewer rows than the sample should have.
@@ -157,9 +160,7 @@ def select(
         table_dir=table_dir,
         sample_dir=join(scratch, "samples"),
         seed=seed,
-        samples={
-            spec.name: spec for spec in _samples(table, fit_rows_per_side, attacks_see_inputs)
-        },
+        samples={spec.name: spec for spec in _samples(table, fit_rows_per_side, wide_columns)},
     )
     with new_pipeline() as pipeline:
         _ = (
@@ -171,29 +172,34 @@ def select(
 
 
 def _samples(
-    table: TableDescription, fit_rows: int, attacks_see_inputs: bool
+    table: TableDescription, fit_rows: int, wide_columns: Collection[str]
 ) -> tuple[SampleSpec, ...]:
-    with_inputs = min(fit_rows, _rows_with_inputs(table))
-    judge_inputs, control_rows = 0, _CONTROL_NONMEMBERS
+    # The blind baseline looks at inputs in any case.
+    seen = tuple(sorted({"inputs", *wide_columns}))
+    wide_rows = min(fit_rows, _wide_rows(table, seen))
+    judge_wide, control_rows = 0, _CONTROL_NONMEMBERS
     control_extra: tuple[str, ...] = ()
-    if attacks_see_inputs:
-        judge_inputs = with_inputs
-        control_rows = min(control_rows, _rows_with_inputs(table))
-        control_extra = ("inputs",)
+    if wide_columns:
+        judge_wide = wide_rows
+        control_rows = min(control_rows, _wide_rows(table, seen))
+        control_extra = seen
     return (
         SampleSpec("fit", Role.FIT, fit_rows, fit_rows, ("slices",)),
         SampleSpec("judge", Role.JUDGE, fit_rows, fit_rows),
-        SampleSpec("fit_inputs", Role.FIT, with_inputs, with_inputs, ("inputs",)),
-        SampleSpec("judge_inputs", Role.JUDGE, judge_inputs, judge_inputs, ("inputs",)),
+        SampleSpec("fit_wide", Role.FIT, wide_rows, wide_rows, seen),
+        SampleSpec("judge_wide", Role.JUDGE, judge_wide, judge_wide, seen),
         SampleSpec("control", Role.JUDGE, 0, control_rows, control_extra),
     )
 
 
-def _rows_with_inputs(table: TableDescription) -> int:
-    """As many rows of a side as may carry their inputs, by the mean size of these."""
+def _wide_rows(table: TableDescription, columns: Collection[str]) -> int:
+    """As many rows of a side as may carry these columns, by the mean size of them."""
     rows = table.members + table.nonmembers
-    fitting = _INPUT_BYTES_PER_SIDE * rows // max(table.input_bytes, 1)
-    return min(_INPUT_ROWS_PER_SIDE, max(fitting, 1))
+    size = table.input_bytes
+    if "white_box" in columns and table.white_box is not None:
+        size += rows * table.white_box.row_bytes
+    fitting = _WIDE_BYTES_PER_SIDE * rows // max(size, 1)
+    return min(_WIDE_ROWS_PER_SIDE, max(fitting, 1))
 
 
 def _bucket_rows(cap: int, buckets: int) -> int:
@@ -297,6 +303,7 @@ def _sample_layout(table: TableDescription, spec: SampleSpec) -> TableLayout:
         has_weight=False,
         slice_features=table.slice_features if "slices" in spec.extra else (),
         input_features=table.input_features if "inputs" in spec.extra else (),
+        white_box=table.white_box if "white_box" in spec.extra else None,
     )
 
 
@@ -331,8 +338,8 @@ def _selection(plan: SelectionPlan, table: TableDescription) -> Selection:
         records=_records(table, tally, fit),
         fit=fit,
         judge_sample=_sample(plan, table, tally, as_many),
-        fit_inputs=_sample(plan, table, tally, samples["fit_inputs"]),
-        judge_inputs=_sample(plan, table, tally, samples["judge_inputs"]),
+        fit_wide=_sample(plan, table, tally, samples["fit_wide"]),
+        judge_wide=_sample(plan, table, tally, samples["judge_wide"]),
         control_nonmembers=_sample(plan, table, tally, samples["control"]),
     )
 

@@ -40,6 +40,11 @@ def attacks_of(config: config_pb2.PrivacyConfig) -> tuple[Attack, ...]:
     return (*resolve_attacks(config.attacks), *limited)
 
 
+def wide_columns_of(attacks: Sequence[Attack]) -> tuple[str, ...]:
+    """What any of the attacks looks at of "inputs" and "white_box"."""
+    return tuple(sorted({column for attack in attacks for column in attack.wide_columns}))
+
+
 def unlimited(attacks: Sequence[Attack]) -> tuple[Attack, ...]:
     """These attacks by who knows most, each once: what controls try out."""
     known = (one.base if isinstance(one, LimitedAttacker) else one for one in attacks)
@@ -97,16 +102,16 @@ class KnownRows:
     """Rows that attacks are fitted on, sorted by id.
 
     Attributes:
-      rows: Without inputs.
-      with_inputs: A part of them, for attacks that look at inputs.
+      rows: Without inputs and white-box signals.
+      wide: A part of them, for attacks that look at those.
     """
 
     rows: Signals
-    with_inputs: Signals
+    wide: Signals
 
     def seen_by(self, attack: Attack) -> Signals:
         """Those that an attack is fitted on."""
-        return self.with_inputs if attack.sees_inputs else self.rows
+        return self.wide if attack.wide_columns else self.rows
 
 
 def runnable_attacks(
@@ -167,11 +172,14 @@ class ChosenOnFit:
       best_attack: The attack with the largest AUC; "" where there is none.
       best_scores: Its scores of the FIT rows that it was fitted on, each by a fit that
         did not see the row, [n] float64; none where there is no attack.
+      counts: By attack, the counts of the FIT rows that it was fitted on, each scored
+        by a fit that did not see the row.
     """
 
     edges: Mapping[str, ScoreEdges]
     best_attack: str
     best_scores: NDArray[np.float64]
+    counts: Mapping[str, ScoreCounts] = dataclasses.field(default_factory=dict)
 
 
 def choose_on_fit(
@@ -199,7 +207,7 @@ def choose_on_fit(
             told = attack.known_rows(signals, seed)
             edges[name] = _decided_by(edges[name], scores[name][told], signals.member[told])
     best = select_best_attack(counts) if counts else ""
-    return ChosenOnFit(edges, best, scores.get(best, np.empty(0)))
+    return ChosenOnFit(edges, best, scores.get(best, np.empty(0)), counts)
 
 
 def _decided_by(

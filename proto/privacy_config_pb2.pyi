@@ -23,6 +23,56 @@ else:
 
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
+class _WhiteBoxSignal:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _WhiteBoxSignalEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_WhiteBoxSignal.ValueType], builtins.type):  # noqa: F821
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    WHITE_BOX_SIGNAL_UNSPECIFIED: _WhiteBoxSignal.ValueType  # 0
+    GRADIENT_NORMS: _WhiteBoxSignal.ValueType  # 1
+    GRADIENT_SKETCHES: _WhiteBoxSignal.ValueType  # 2
+    ACTIVATIONS: _WhiteBoxSignal.ValueType  # 3
+
+class WhiteBoxSignal(_WhiteBoxSignal, metaclass=_WhiteBoxSignalEnumTypeWrapper):
+    """The kinds of white-box signals."""
+
+WHITE_BOX_SIGNAL_UNSPECIFIED: WhiteBoxSignal.ValueType  # 0
+GRADIENT_NORMS: WhiteBoxSignal.ValueType  # 1
+GRADIENT_SKETCHES: WhiteBoxSignal.ValueType  # 2
+ACTIVATIONS: WhiteBoxSignal.ValueType  # 3
+global___WhiteBoxSignal = WhiteBoxSignal
+
+class _NetworkPart:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _NetworkPartEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_NetworkPart.ValueType], builtins.type):  # noqa: F821
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    NETWORK_PART_UNSPECIFIED: _NetworkPart.ValueType  # 0
+    OUTPUT_PART: _NetworkPart.ValueType  # 1
+    """The logits."""
+    LOSS_PART: _NetworkPart.ValueType  # 2
+    LABEL_PART: _NetworkPart.ValueType  # 3
+    """The true class, one-hot."""
+    NORM_PART: _NetworkPart.ValueType  # 4
+    SKETCH_PART: _NetworkPart.ValueType  # 5
+    ACTIVATION_PART: _NetworkPart.ValueType  # 6
+
+class NetworkPart(_NetworkPart, metaclass=_NetworkPartEnumTypeWrapper):
+    """A part of what the attack network looks at."""
+
+NETWORK_PART_UNSPECIFIED: NetworkPart.ValueType  # 0
+OUTPUT_PART: NetworkPart.ValueType  # 1
+"""The logits."""
+LOSS_PART: NetworkPart.ValueType  # 2
+LABEL_PART: NetworkPart.ValueType  # 3
+"""The true class, one-hot."""
+NORM_PART: NetworkPart.ValueType  # 4
+SKETCH_PART: NetworkPart.ValueType  # 5
+ACTIVATION_PART: NetworkPart.ValueType  # 6
+global___NetworkPart = NetworkPart
+
 class _Control:
     ValueType = typing.NewType("ValueType", builtins.int)
     V: typing_extensions.TypeAlias = ValueType
@@ -190,6 +240,9 @@ class PrivacyConfig(google.protobuf.message.Message):
     SKIP_CONTROLS_FIELD_NUMBER: builtins.int
     ATTACKERS_FIELD_NUMBER: builtins.int
     RISK_PRIOR_FIELD_NUMBER: builtins.int
+    WHITE_BOX_FIELD_NUMBER: builtins.int
+    ATTACK_NETWORK_FIELD_NUMBER: builtins.int
+    PRIVACY_METER_FILES_FIELD_NUMBER: builtins.int
     @property
     def model_spec(self) -> global___ModelSpec:
         """How the target model is called and how its output is read."""
@@ -207,7 +260,8 @@ class PrivacyConfig(google.protobuf.message.Message):
         """
     @property
     def attacks(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Names of attacks, or of named sets of attacks, to mount. Empty: "standard".
+        """Names of attacks, or of named sets of attacks, to mount. Empty: "standard", and
+        "white_box" where `white_box` is set.
         `tfx-privacy evaluate --help` lists them.
         """
     @property
@@ -245,6 +299,21 @@ class PrivacyConfig(google.protobuf.message.Message):
     """The share of members among the records that a record's risk is stated for, from
     0.000001 to 0.999999. Default 0.5.
     """
+    @property
+    def white_box(self) -> global___WhiteBoxSpec:
+        """White-box signals: what an attacker sees that holds the model's parameters.
+        Unset: none. Set, even to nothing: those that WhiteBoxSpec names by default, and
+        where `attacks` is empty the attacks of the set "white_box" beside "standard".
+        Only of a model, not of saved predictions.
+        """
+    @property
+    def attack_network(self) -> global___AttackNetwork:
+        """How the attack "white_box_network" learns."""
+    privacy_meter_files: builtins.bool
+    """Whether the files that ML Privacy Meter writes (`member_probs.npy` and so on) are
+    written too, into the folder `privacy_meter` of the record risk. They are personal
+    data. Default false.
+    """
     def __init__(
         self,
         *,
@@ -262,9 +331,12 @@ class PrivacyConfig(google.protobuf.message.Message):
         skip_controls: collections.abc.Iterable[global___Control.ValueType] | None = ...,
         attackers: collections.abc.Iterable[global___Attacker] | None = ...,
         risk_prior: builtins.float | None = ...,
+        white_box: global___WhiteBoxSpec | None = ...,
+        attack_network: global___AttackNetwork | None = ...,
+        privacy_meter_files: builtins.bool = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing_extensions.Literal["_confidence", b"_confidence", "_keep_signals", b"_keep_signals", "_risk_prior", b"_risk_prior", "confidence", b"confidence", "identity", b"identity", "inputs", b"inputs", "keep_signals", b"keep_signals", "model_spec", b"model_spec", "risk_prior", b"risk_prior", "sample_sizes", b"sample_sizes", "splits", b"splits"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing_extensions.Literal["_confidence", b"_confidence", "_keep_signals", b"_keep_signals", "_risk_prior", b"_risk_prior", "attackers", b"attackers", "attacks", b"attacks", "confidence", b"confidence", "identity", b"identity", "inputs", b"inputs", "keep_signals", b"keep_signals", "metrics", b"metrics", "model_spec", b"model_spec", "risk_prior", b"risk_prior", "sample_sizes", b"sample_sizes", "seed", b"seed", "skip_controls", b"skip_controls", "slicing_specs", b"slicing_specs", "splits", b"splits"]) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["_confidence", b"_confidence", "_keep_signals", b"_keep_signals", "_risk_prior", b"_risk_prior", "attack_network", b"attack_network", "confidence", b"confidence", "identity", b"identity", "inputs", b"inputs", "keep_signals", b"keep_signals", "model_spec", b"model_spec", "risk_prior", b"risk_prior", "sample_sizes", b"sample_sizes", "splits", b"splits", "white_box", b"white_box"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["_confidence", b"_confidence", "_keep_signals", b"_keep_signals", "_risk_prior", b"_risk_prior", "attack_network", b"attack_network", "attackers", b"attackers", "attacks", b"attacks", "confidence", b"confidence", "identity", b"identity", "inputs", b"inputs", "keep_signals", b"keep_signals", "metrics", b"metrics", "model_spec", b"model_spec", "privacy_meter_files", b"privacy_meter_files", "risk_prior", b"risk_prior", "sample_sizes", b"sample_sizes", "seed", b"seed", "skip_controls", b"skip_controls", "slicing_specs", b"slicing_specs", "splits", b"splits", "white_box", b"white_box"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing_extensions.Literal["_confidence", b"_confidence"]) -> typing_extensions.Literal["confidence"] | None: ...
     @typing.overload
@@ -273,6 +345,157 @@ class PrivacyConfig(google.protobuf.message.Message):
     def WhichOneof(self, oneof_group: typing_extensions.Literal["_risk_prior", b"_risk_prior"]) -> typing_extensions.Literal["risk_prior"] | None: ...
 
 global___PrivacyConfig = PrivacyConfig
+
+class WhiteBoxSpec(google.protobuf.message.Message):
+    """What is computed for an attacker that holds the model. `tfx-privacy layers --model
+    DIR` lists the layers.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NORMS_FIELD_NUMBER: builtins.int
+    SKETCHES_FIELD_NUMBER: builtins.int
+    ACTIVATIONS_FIELD_NUMBER: builtins.int
+    SKETCH_ROWS_FIELD_NUMBER: builtins.int
+    SKETCH_COLUMNS_FIELD_NUMBER: builtins.int
+    ACTIVATION_WIDTH_FIELD_NUMBER: builtins.int
+    SKIP_FIELD_NUMBER: builtins.int
+    @property
+    def norms(self) -> global___LayerSelection:
+        """Layers whose gradient's exact norm is taken, example by example. Unset: every
+        layer with trainable weights.
+        """
+    @property
+    def sketches(self) -> global___LayerSelection:
+        """Layers whose gradient is sketched: projected at random to a matrix of fixed size.
+        Unset: of the layers whose gradient has at least as many numbers as a sketch, the
+        last two.
+        """
+    @property
+    def activations(self) -> global___LayerSelection:
+        """Layers whose output is taken. Unset: the last two with trainable weights before the
+        one that the logits come from.
+        """
+    sketch_rows: builtins.int
+    """Size of a sketch. Default 16 each."""
+    sketch_columns: builtins.int
+    activation_width: builtins.int
+    """Outputs of more numbers than this are projected at random to so many. Default 256."""
+    @property
+    def skip(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[global___WhiteBoxSignal.ValueType]:
+        """Signals that are not computed. Default: all are."""
+    def __init__(
+        self,
+        *,
+        norms: global___LayerSelection | None = ...,
+        sketches: global___LayerSelection | None = ...,
+        activations: global___LayerSelection | None = ...,
+        sketch_rows: builtins.int = ...,
+        sketch_columns: builtins.int = ...,
+        activation_width: builtins.int = ...,
+        skip: collections.abc.Iterable[global___WhiteBoxSignal.ValueType] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["activations", b"activations", "norms", b"norms", "sketches", b"sketches"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["activation_width", b"activation_width", "activations", b"activations", "norms", b"norms", "sketch_columns", b"sketch_columns", "sketch_rows", b"sketch_rows", "sketches", b"sketches", "skip", b"skip"]) -> None: ...
+
+global___WhiteBoxSpec = WhiteBoxSpec
+
+class LayerSelection(google.protobuf.message.Message):
+    """Layers of the model: those that any of these names. Set to nothing: every layer with
+    trainable weights.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAMES_FIELD_NUMBER: builtins.int
+    INDICES_FIELD_NUMBER: builtins.int
+    PATTERN_FIELD_NUMBER: builtins.int
+    LAST_FIELD_NUMBER: builtins.int
+    @property
+    def names(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Names, as `tfx-privacy layers` prints them."""
+    @property
+    def indices(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
+        """Positions from 0 as it prints them; negative ones count from the end."""
+    pattern: builtins.str
+    """A regular expression that the whole name matches."""
+    last: builtins.int
+    """The last so many layers that have trainable weights."""
+    def __init__(
+        self,
+        *,
+        names: collections.abc.Iterable[builtins.str] | None = ...,
+        indices: collections.abc.Iterable[builtins.int] | None = ...,
+        pattern: builtins.str = ...,
+        last: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing_extensions.Literal["indices", b"indices", "last", b"last", "names", b"names", "pattern", b"pattern"]) -> None: ...
+
+global___LayerSelection = LayerSelection
+
+class AttackNetwork(google.protobuf.message.Message):
+    """A network that learns to tell members from non-members (Nasr, Shokri, Houmansadr
+    2019): an encoder for each part of what the attacker sees, joined.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PARTS_FIELD_NUMBER: builtins.int
+    GRADIENT_LAYERS_FIELD_NUMBER: builtins.int
+    ACTIVATION_LAYERS_FIELD_NUMBER: builtins.int
+    OPTIMIZER_FIELD_NUMBER: builtins.int
+    LEARNING_RATE_FIELD_NUMBER: builtins.int
+    EPOCHS_FIELD_NUMBER: builtins.int
+    BATCH_SIZE_FIELD_NUMBER: builtins.int
+    PATIENCE_FIELD_NUMBER: builtins.int
+    BACKEND_FIELD_NUMBER: builtins.int
+    @property
+    def parts(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[global___NetworkPart.ValueType]:
+        """What the attacker's network looks at. Empty: all that there is. ML Privacy Meter's
+        `exploit_loss` and `exploit_label` are LOSS_PART and LABEL_PART here.
+        """
+    @property
+    def gradient_layers(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Layers whose norms and sketches it looks at, of those computed. Empty: all. ML
+        Privacy Meter's `gradients_to_exploit`.
+        """
+    @property
+    def activation_layers(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Layers whose activations it looks at, of those computed. Empty: all. ML Privacy
+        Meter's `layers_to_exploit`.
+        """
+    optimizer: builtins.str
+    """"adam", "adamw", "sgd" or "rmsprop". Default "adam"."""
+    learning_rate: builtins.float
+    """Step size, above 0. Default 0.001."""
+    epochs: builtins.int
+    """At most. Default 50."""
+    batch_size: builtins.int
+    """Rows of a batch, half of them members. Default 256."""
+    patience: builtins.int
+    """Epochs without progress on the held-back rows after which training stops. Default 8."""
+    backend: builtins.str
+    """Keras's backend: "tensorflow", "jax" or "torch". One that this process does not
+    use trains in a process of its own. Default "tensorflow".
+    """
+    def __init__(
+        self,
+        *,
+        parts: collections.abc.Iterable[global___NetworkPart.ValueType] | None = ...,
+        gradient_layers: collections.abc.Iterable[builtins.str] | None = ...,
+        activation_layers: collections.abc.Iterable[builtins.str] | None = ...,
+        optimizer: builtins.str = ...,
+        learning_rate: builtins.float | None = ...,
+        epochs: builtins.int = ...,
+        batch_size: builtins.int = ...,
+        patience: builtins.int = ...,
+        backend: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["_learning_rate", b"_learning_rate", "learning_rate", b"learning_rate"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["_learning_rate", b"_learning_rate", "activation_layers", b"activation_layers", "backend", b"backend", "batch_size", b"batch_size", "epochs", b"epochs", "gradient_layers", b"gradient_layers", "learning_rate", b"learning_rate", "optimizer", b"optimizer", "parts", b"parts", "patience", b"patience"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing_extensions.Literal["_learning_rate", b"_learning_rate"]) -> typing_extensions.Literal["learning_rate"] | None: ...
+
+global___AttackNetwork = AttackNetwork
 
 class Attacker(google.protobuf.message.Message):
     """What an attacker knows."""
@@ -289,8 +512,8 @@ class Attacker(google.protobuf.message.Message):
     """The share of the FIT members that it knows to be members, in (0, 1]. Default 1."""
     @property
     def signals(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """What it sees of each record: of "logits", "loss", "label", "entropy" and "inputs".
-        Empty: everything.
+        """What it sees of each record: of "logits", "loss", "label", "entropy", "inputs",
+        "gradient_norms", "gradient_sketches" and "activations". Empty: everything.
         """
     @property
     def attacks(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:

@@ -43,8 +43,10 @@ class PrivacyResults(google.protobuf.message.Message):
     SLICES_LEFT_OUT_FIELD_NUMBER: builtins.int
     RECORD_RISK_FIELD_NUMBER: builtins.int
     EXPLANATION_FIELD_NUMBER: builtins.int
+    WHITE_BOX_FIELD_NUMBER: builtins.int
+    FITTED_ON_FIELD_NUMBER: builtins.int
     schema_version: builtins.int
-    """Version of this message's meaning. 3."""
+    """Version of this message's meaning. 4."""
     package_version: builtins.str
     """Version of the package that measured."""
     code_digest: builtins.str
@@ -91,6 +93,14 @@ class PrivacyResults(google.protobuf.message.Message):
     @property
     def explanation(self) -> global___Explanation:
         """What goes with the risk, overall and class by class."""
+    @property
+    def white_box(self) -> global___WhiteBoxResults:
+        """What holding the model's parameters adds to the risk."""
+    @property
+    def fitted_on(self) -> global___FittedOn:
+        """The model that attacks were fitted on, where that is another than the one judged;
+        unset where it is the same.
+        """
     def __init__(
         self,
         *,
@@ -110,11 +120,245 @@ class PrivacyResults(google.protobuf.message.Message):
         slices_left_out: global___LeftOutSlices | None = ...,
         record_risk: global___RecordRiskResults | None = ...,
         explanation: global___Explanation | None = ...,
+        white_box: global___WhiteBoxResults | None = ...,
+        fitted_on: global___FittedOn | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing_extensions.Literal["config", b"config", "controls", b"controls", "explanation", b"explanation", "model", b"model", "record_risk", b"record_risk", "records", b"records", "slices_left_out", b"slices_left_out"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing_extensions.Literal["attacks", b"attacks", "best_attack", b"best_attack", "best_of_attacks", b"best_of_attacks", "code_digest", b"code_digest", "config", b"config", "controls", b"controls", "explanation", b"explanation", "model", b"model", "package_version", b"package_version", "record_risk", b"record_risk", "records", b"records", "schema_version", b"schema_version", "skipped_attacks", b"skipped_attacks", "slices", b"slices", "slices_left_out", b"slices_left_out", "stages", b"stages"]) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["config", b"config", "controls", b"controls", "explanation", b"explanation", "fitted_on", b"fitted_on", "model", b"model", "record_risk", b"record_risk", "records", b"records", "slices_left_out", b"slices_left_out", "white_box", b"white_box"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["attacks", b"attacks", "best_attack", b"best_attack", "best_of_attacks", b"best_of_attacks", "code_digest", b"code_digest", "config", b"config", "controls", b"controls", "explanation", b"explanation", "fitted_on", b"fitted_on", "model", b"model", "package_version", b"package_version", "record_risk", b"record_risk", "records", b"records", "schema_version", b"schema_version", "skipped_attacks", b"skipped_attacks", "slices", b"slices", "slices_left_out", b"slices_left_out", "stages", b"stages", "white_box", b"white_box"]) -> None: ...
 
 global___PrivacyResults = PrivacyResults
+
+class FittedOn(google.protobuf.message.Message):
+    """A measurement's attacks were fitted on another model's signals, whose members the
+    attacker knows.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SIGNALS_URI_FIELD_NUMBER: builtins.int
+    FIT_FIELD_NUMBER: builtins.int
+    SHARED_FIELD_NUMBER: builtins.int
+    signals_uri: builtins.str
+    """Where its signals lie."""
+    @property
+    def fit(self) -> global___SideCounts:
+        """Rows that attacks were fitted on."""
+    @property
+    def shared(self) -> global___SideCounts:
+        """Rows left out of these because the judged model's signals have them too."""
+    def __init__(
+        self,
+        *,
+        signals_uri: builtins.str = ...,
+        fit: global___SideCounts | None = ...,
+        shared: global___SideCounts | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["fit", b"fit", "shared", b"shared"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["fit", b"fit", "shared", b"shared", "signals_uri", b"signals_uri"]) -> None: ...
+
+global___FittedOn = FittedOn
+
+class WhiteBoxResults(google.protobuf.message.Message):
+    """Black-box beside white-box: the risk to those that get the model's answers alone, and
+    to those that get its parameters (a client, a cloud, a federated aggregator). JUDGE rows.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NOT_COMPUTED_FIELD_NUMBER: builtins.int
+    LAYERS_FIELD_NUMBER: builtins.int
+    NOTES_FIELD_NUMBER: builtins.int
+    BEST_BLACK_BOX_FIELD_NUMBER: builtins.int
+    BEST_WHITE_BOX_FIELD_NUMBER: builtins.int
+    DIFFERENCES_FIELD_NUMBER: builtins.int
+    GROUPS_FIELD_NUMBER: builtins.int
+    NORMS_FIELD_NUMBER: builtins.int
+    not_computed: builtins.str
+    """Why there is none, in one sentence; empty where there is."""
+    @property
+    def layers(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___WhiteBoxLayer]:
+        """The layers of the model, and what was taken of each, in forward order."""
+    @property
+    def notes(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """What was slow or otherwise than asked, in sentences."""
+    best_black_box: builtins.str
+    """The best attack on FIT, by AUC, by what it sees: all attacks that look at no
+    white-box signal, and all that do.
+    """
+    best_white_box: builtins.str
+    @property
+    def differences(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___MetricDifference]:
+        """White-box minus black-box: of these two attacks on the same rows, for each metric of
+        the configuration that has a difference.
+        """
+    @property
+    def groups(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SignalGroupResult]:
+        """What each group of signals gives by itself and with the others: the best attack on
+        FIT among those that look at exactly these.
+        """
+    @property
+    def norms(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___NormDistribution]:
+        """Gradient norms of members and non-members: of all layers together, then of each."""
+    def __init__(
+        self,
+        *,
+        not_computed: builtins.str = ...,
+        layers: collections.abc.Iterable[global___WhiteBoxLayer] | None = ...,
+        notes: collections.abc.Iterable[builtins.str] | None = ...,
+        best_black_box: builtins.str = ...,
+        best_white_box: builtins.str = ...,
+        differences: collections.abc.Iterable[global___MetricDifference] | None = ...,
+        groups: collections.abc.Iterable[global___SignalGroupResult] | None = ...,
+        norms: collections.abc.Iterable[global___NormDistribution] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing_extensions.Literal["best_black_box", b"best_black_box", "best_white_box", b"best_white_box", "differences", b"differences", "groups", b"groups", "layers", b"layers", "norms", b"norms", "not_computed", b"not_computed", "notes", b"notes"]) -> None: ...
+
+global___WhiteBoxResults = WhiteBoxResults
+
+class WhiteBoxLayer(google.protobuf.message.Message):
+    """A layer of the model with trainable weights."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    INDEX_FIELD_NUMBER: builtins.int
+    KIND_FIELD_NUMBER: builtins.int
+    WEIGHTS_FIELD_NUMBER: builtins.int
+    HAS_NORMS_FIELD_NUMBER: builtins.int
+    HAS_SKETCHES_FIELD_NUMBER: builtins.int
+    ACTIVATION_WIDTH_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    index: builtins.int
+    """Its position among the model's layers with weights, from 0."""
+    kind: builtins.str
+    """"dense", "convolution", "embedding" and so on."""
+    weights: builtins.int
+    """Trainable numbers."""
+    has_norms: builtins.bool
+    """Whether its gradients' norms were taken, and sketches."""
+    has_sketches: builtins.bool
+    activation_width: builtins.int
+    """Numbers taken of its output; 0 for none."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        index: builtins.int = ...,
+        kind: builtins.str = ...,
+        weights: builtins.int = ...,
+        has_norms: builtins.bool = ...,
+        has_sketches: builtins.bool = ...,
+        activation_width: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing_extensions.Literal["activation_width", b"activation_width", "has_norms", b"has_norms", "has_sketches", b"has_sketches", "index", b"index", "kind", b"kind", "name", b"name", "weights", b"weights"]) -> None: ...
+
+global___WhiteBoxLayer = WhiteBoxLayer
+
+class MetricDifference(google.protobuf.message.Message):
+    """A metric of two attacks on the same rows."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    METRIC_FIELD_NUMBER: builtins.int
+    BLACK_BOX_FIELD_NUMBER: builtins.int
+    WHITE_BOX_FIELD_NUMBER: builtins.int
+    DIFFERENCE_FIELD_NUMBER: builtins.int
+    @property
+    def metric(self) -> tfx_privacy.proto.privacy_config_pb2.MetricSpec: ...
+    @property
+    def black_box(self) -> global___MeasuredValue: ...
+    @property
+    def white_box(self) -> global___MeasuredValue: ...
+    @property
+    def difference(self) -> global___MeasuredValue:
+        """white_box minus black_box, paired row by row."""
+    def __init__(
+        self,
+        *,
+        metric: tfx_privacy.proto.privacy_config_pb2.MetricSpec | None = ...,
+        black_box: global___MeasuredValue | None = ...,
+        white_box: global___MeasuredValue | None = ...,
+        difference: global___MeasuredValue | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["black_box", b"black_box", "difference", b"difference", "metric", b"metric", "white_box", b"white_box"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["black_box", b"black_box", "difference", b"difference", "metric", b"metric", "white_box", b"white_box"]) -> None: ...
+
+global___MetricDifference = MetricDifference
+
+class SignalGroupResult(google.protobuf.message.Message):
+    """What one group of signals gives an attacker."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    GROUP_FIELD_NUMBER: builtins.int
+    ATTACK_FIELD_NUMBER: builtins.int
+    ATTACKS_FIELD_NUMBER: builtins.int
+    AUC_FIELD_NUMBER: builtins.int
+    ACCURACY_FIELD_NUMBER: builtins.int
+    group: builtins.str
+    """"outputs", "gradient norms", "gradient sketches", "activations" (each with nothing
+    else), or "all".
+    """
+    attack: builtins.str
+    """The best attack on FIT of this group, and how many there were."""
+    attacks: builtins.int
+    @property
+    def auc(self) -> global___MeasuredValue:
+        """Its AUC, and its accuracy on sides of equal size."""
+    @property
+    def accuracy(self) -> global___MeasuredValue: ...
+    def __init__(
+        self,
+        *,
+        group: builtins.str = ...,
+        attack: builtins.str = ...,
+        attacks: builtins.int = ...,
+        auc: global___MeasuredValue | None = ...,
+        accuracy: global___MeasuredValue | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["accuracy", b"accuracy", "auc", b"auc"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["accuracy", b"accuracy", "attack", b"attack", "attacks", b"attacks", "auc", b"auc", "group", b"group"]) -> None: ...
+
+global___SignalGroupResult = SignalGroupResult
+
+class NormDistribution(google.protobuf.message.Message):
+    """Rows by the norm of the gradient of their loss."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    LAYER_FIELD_NUMBER: builtins.int
+    EDGES_FIELD_NUMBER: builtins.int
+    MEMBERS_FIELD_NUMBER: builtins.int
+    NONMEMBERS_FIELD_NUMBER: builtins.int
+    MEDIAN_MEMBER_FIELD_NUMBER: builtins.int
+    MEDIAN_NONMEMBER_FIELD_NUMBER: builtins.int
+    layer: builtins.str
+    """The layer; empty for all layers together."""
+    @property
+    def edges(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.float]:
+        """Edges of the bins: ascending; the first bin holds what is below the second edge, the
+        last what is above the last but one.
+        """
+    @property
+    def members(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]: ...
+    @property
+    def nonmembers(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]: ...
+    median_member: builtins.float
+    """Medians, from FIT rows."""
+    median_nonmember: builtins.float
+    def __init__(
+        self,
+        *,
+        layer: builtins.str = ...,
+        edges: collections.abc.Iterable[builtins.float] | None = ...,
+        members: collections.abc.Iterable[builtins.int] | None = ...,
+        nonmembers: collections.abc.Iterable[builtins.int] | None = ...,
+        median_member: builtins.float = ...,
+        median_nonmember: builtins.float = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing_extensions.Literal["edges", b"edges", "layer", b"layer", "median_member", b"median_member", "median_nonmember", b"median_nonmember", "members", b"members", "nonmembers", b"nonmembers"]) -> None: ...
+
+global___NormDistribution = NormDistribution
 
 class LeftOutSlices(google.protobuf.message.Message):
     """Slices of which nothing was measured."""

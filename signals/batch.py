@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 
+# The columns that only an attacker with the model's parameters sees.
+WHITE_BOX = ("gradient_norms", "gradient_sketches", "activations")
+
 
 @dataclasses.dataclass(frozen=True)
 class Signals:
@@ -39,6 +42,12 @@ class Signals:
         has for that input feature, list<float32> for numbers and list<uint64>, a
         hash of each word, for strings. An example without the feature has an
         empty list.
+      gradient_norms: By the layer's name, [n] float32: the exact norm of the gradient
+        of the row's loss with regard to the layer's weights.
+      gradient_sketches: By the layer's name, [n, rows * columns] float32: that gradient
+        projected at random, row by row of the sketch.
+      activations: By the layer's name, [n, w] float32: what comes out of it, projected
+        at random where it is wide.
     """
 
     task: config_pb2.Task.ValueType
@@ -52,6 +61,9 @@ class Signals:
     weight: NDArray[np.float32] | None = None
     slices: Mapping[str, pa.Array] = dataclasses.field(default_factory=dict)
     inputs: Mapping[str, pa.Array] = dataclasses.field(default_factory=dict)
+    gradient_norms: Mapping[str, NDArray[np.float32]] = dataclasses.field(default_factory=dict)
+    gradient_sketches: Mapping[str, NDArray[np.float32]] = dataclasses.field(default_factory=dict)
+    activations: Mapping[str, NDArray[np.float32]] = dataclasses.field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -67,12 +79,19 @@ class Signals:
             task=self.task,
             slices=_take(self.slices, indices),
             inputs=_take(self.inputs, indices),
+            gradient_norms=_rows(self.gradient_norms, indices),
+            gradient_sketches=_rows(self.gradient_sketches, indices),
+            activations=_rows(self.activations, indices),
             **columns,
         )
 
     def sorted_by_id(self) -> Signals:
         """The same rows in the order of their ids."""
         return self.take(np.lexsort((self.ids[:, 1], self.ids[:, 0])))
+
+    def without_white_box(self) -> Signals:
+        """The rows without what only an attacker with the model's parameters sees."""
+        return dataclasses.replace(self, gradient_norms={}, gradient_sketches={}, activations={})
 
     @staticmethod
     def concatenate(parts: Sequence[Signals]) -> Signals:
@@ -100,6 +119,9 @@ class Signals:
             task=first.task,
             slices=_concatenate([part.slices for part in parts]),
             inputs=_concatenate([part.inputs for part in parts]),
+            gradient_norms=_joined([part.gradient_norms for part in parts]),
+            gradient_sketches=_joined([part.gradient_sketches for part in parts]),
+            activations=_joined([part.activations for part in parts]),
             **columns,
         )
 
@@ -114,7 +136,12 @@ class Signals:
             for name, column in self._columns().items()
         }
         inputs = {name: str(self.inputs[name].type.value_type) for name in sorted(self.inputs)}
-        return {"task": self.task, "slices": sorted(self.slices), "inputs": inputs, **widths}
+        layers = {
+            name: {layer: getattr(self, name)[layer].shape[1:] for layer in getattr(self, name)}
+            for name in WHITE_BOX
+        }
+        slices = sorted(self.slices)
+        return {"task": self.task, "slices": slices, "inputs": inputs, **widths, **layers}
 
 
 def _take(columns: Mapping[str, pa.Array], indices: NDArray[np.generic]) -> dict[str, pa.Array]:
@@ -127,3 +154,15 @@ def _take(columns: Mapping[str, pa.Array], indices: NDArray[np.generic]) -> dict
 
 def _concatenate(parts: Sequence[Mapping[str, pa.Array]]) -> dict[str, pa.Array]:
     return {name: pa.concat_arrays([part[name] for part in parts]) for name in parts[0]}
+
+
+def _rows(
+    columns: Mapping[str, NDArray[np.float32]], indices: NDArray[np.generic]
+) -> dict[str, NDArray[np.float32]]:
+    return {name: column[indices] for name, column in columns.items()}
+
+
+def _joined(
+    parts: Sequence[Mapping[str, NDArray[np.float32]]],
+) -> dict[str, NDArray[np.float32]]:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,15 @@ from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.signals.batch import Signals
 from tfx_privacy.signals.errors import InputError
 from tfx_privacy.signals.inputs import InputFeature, input_type
+from tfx_privacy.signals.white_box_layout import WhiteBoxLayout
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 DESCRIPTION_NAME = "table.json"
 _SLICE_PREFIX = "slice:"
 _INPUT_PREFIX = "input:"
+_NORM_PREFIX = "gradient_norm:"
+_SKETCH_PREFIX = "gradient_sketch:"
+_ACTIVATION_PREFIX = "activation:"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +51,7 @@ class TableLayout:
       has_entropy: Whether there is an `entropy` column.
       has_units: Whether there is a `unit` column.
       has_weight: Whether there is a `weight` column.
+      white_box: The white-box columns; None where there are none.
     """
 
     task: config_pb2.Task.ValueType
@@ -62,6 +68,7 @@ class TableLayout:
     has_units: bool
     has_weight: bool
     has_entropy: bool = dataclasses.field(default=False, kw_only=True)
+    white_box: WhiteBoxLayout | None = dataclasses.field(default=None, kw_only=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,6 +179,8 @@ class TableDescription(TableLayout):
             for name in ("label_vocabulary", "slice_features"):
                 content[name] = tuple(content[name])
             content["input_features"] = tuple(map(tuple, content["input_features"]))
+            if content["white_box"] is not None:
+                content["white_box"] = WhiteBoxLayout.from_json_content(content["white_box"])
             return cls(**content)
         except (KeyError, TypeError, json.JSONDecodeError) as error:
             raise InputError(f"not the description of a signals table: {error!r}") from error
@@ -201,8 +210,28 @@ def arrow_schema(layout: TableLayout) -> pa.Schema:
             pa.field(input_column(name), input_type(kind), nullable=False)
             for name, kind in layout.input_features
         ),
+        *(pa.field(name, kind, nullable=False) for name, kind in _white_box_fields(layout)),
     ]
     return pa.schema(fields)
+
+
+def white_box_columns(layout: TableLayout) -> list[str]:
+    """Names of the columns of gradient norms, gradient sketches and activations."""
+    return [name for name, _ in _white_box_fields(layout)]
+
+
+def _white_box_fields(layout: TableLayout) -> list[tuple[str, pa.DataType]]:
+    found = layout.white_box
+    if found is None:
+        return []
+    return [
+        *((_NORM_PREFIX + layer, pa.float32()) for layer in found.norm_layers),
+        *((_SKETCH_PREFIX + layer, _floats(found.sketch_size)) for layer in found.sketch_layers),
+        *(
+            (_ACTIVATION_PREFIX + layer, _floats(width))
+            for layer, width in found.activation_widths.items()
+        ),
+    ]
 
 
 def slice_column(feature: str) -> str:
@@ -231,9 +260,19 @@ def to_record_batch(signals: Signals, split: str, schema: pa.Schema) -> pa.Recor
     lists = {
         **{slice_column(feature): values for feature, values in signals.slices.items()},
         **{input_column(feature): values for feature, values in signals.inputs.items()},
+        **_white_box_arrays(signals, set(schema.names)),
     }
     columns = [lists[name] if name in lists else made[name]() for name in schema.names]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _white_box_arrays(signals: Signals, wanted: Collection[str]) -> dict[str, pa.Array]:
+    columns = {
+        **{_NORM_PREFIX + layer: values for layer, values in signals.gradient_norms.items()},
+        **{_SKETCH_PREFIX + layer: values for layer, values in signals.gradient_sketches.items()},
+        **{_ACTIVATION_PREFIX + layer: values for layer, values in signals.activations.items()},
+    }
+    return {name: _numbers_to_arrow(values) for name, values in columns.items() if name in wanted}
 
 
 def from_table(rows: pa.Table, layout: TableLayout) -> Signals:
@@ -249,6 +288,12 @@ def from_table(rows: pa.Table, layout: TableLayout) -> Signals:
     units = column("unit")
     slices = {feature: column(slice_column(feature)) for feature in layout.slice_features}
     inputs = {feature: column(input_column(feature)) for feature, _ in layout.input_features}
+    white_box = layout.white_box
+
+    def of_layers(prefix: str, layers: Collection[str]) -> dict[str, NDArray[np.float32]]:
+        found = {layer: numbers(prefix + layer) for layer in layers}
+        return {layer: values for layer, values in found.items() if values is not None}
+
     return Signals(
         task=layout.task,
         ids=ids_from_arrow(_one_array(rows.column("id"))),
@@ -261,6 +306,9 @@ def from_table(rows: pa.Table, layout: TableLayout) -> Signals:
         weight=numbers("weight"),
         slices={feature: values for feature, values in slices.items() if values is not None},
         inputs={feature: values for feature, values in inputs.items() if values is not None},
+        gradient_norms=of_layers(_NORM_PREFIX, white_box.norm_layers if white_box else ()),
+        gradient_sketches=of_layers(_SKETCH_PREFIX, white_box.sketch_layers if white_box else ()),
+        activations=of_layers(_ACTIVATION_PREFIX, white_box.activation_widths if white_box else ()),
     )
 
 

@@ -21,6 +21,7 @@ from tfx_privacy.signals.table import (
     from_table,
     input_column,
     slice_column,
+    white_box_columns,
 )
 
 # The columns of a table by their names in Signals. The entropy stands in the logits' place
@@ -79,9 +80,9 @@ def read_bucket(
       table_dir: The table.
       description: Its description.
       bucket: In 0 .. description.buckets - 1.
-      columns: Which of "label", "logits", "loss", "units", "weight", "slices" and
-        "inputs" to read, where the table has them; None for all but "inputs",
-        which may be far larger than the rest. Ids and members are always read, and
+      columns: Which of "label", "logits", "loss", "units", "weight", "slices", "inputs"
+        and "white_box" to read, where the table has them; None for all but the last
+        two, which may be far larger than the rest. Ids and members are always read, and
         with "logits" the entropy of tables that have it instead.
       batch_rows: The most rows of a batch; where rows are wide it has fewer, and
         some 64 MB.
@@ -154,6 +155,8 @@ def _batches(
         names.extend(slice_column(feature) for feature in description.slice_features)
     if "inputs" in wanted:
         names.extend(input_column(feature) for feature, _ in description.input_features)
+    if "white_box" in wanted:
+        names.extend(white_box_columns(description))
     waiting: list[pa.Table] = []
     for file in description.files:
         if file.bucket != bucket:

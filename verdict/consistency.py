@@ -27,7 +27,7 @@ from tfx_privacy.verdict.numbers_agree import (
 )
 from tfx_privacy.verdict.risk_consistency import check_record_risk
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _ROUNDING = 1e-9
 
 

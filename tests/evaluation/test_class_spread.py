@@ -74,7 +74,7 @@ def test_numeric_inputs_come_before_logits(selection):
 
 
 def test_words_have_no_spread_and_logits_stand_in(selection):
-    del selection.fit_inputs.inputs["age"]
+    del selection.fit_wide.inputs["age"]
     found = spread_by_class(selection)
     assert found[0] == 0.0
     assert found[1] == pytest.approx((8 / np.var([1, 1, 5, 9], ddof=1)) ** 0.5)

@@ -120,7 +120,7 @@ def test_the_sample_depends_on_neither_buckets_nor_the_order_of_rows(tmp_path: P
 
     for other in selections[1:]:
         assert other.records == selections[0].records
-        for sample in ("fit", "judge_sample", "fit_inputs", "control_nonmembers"):
+        for sample in ("fit", "judge_sample", "fit_wide", "control_nonmembers"):
             expected, found = getattr(selections[0], sample), getattr(other, sample)
             assert len(expected) == 1_000 or sample == "control_nonmembers"
             for column in ("ids", "member", "logits", "loss"):
@@ -144,7 +144,7 @@ def test_a_sample_is_of_rows_in_the_role_and_carries_what_attacks_read(tmp_path:
         assert not sample.inputs
     assert list(selection.fit.slices) == ["city"]
     assert not selection.judge_sample.slices
-    assert not len(selection.judge_inputs)
+    assert not len(selection.judge_wide)
 
 
 @pytest.mark.parametrize("buckets", [1, 7])
@@ -152,11 +152,11 @@ def test_inputs_are_those_of_the_first_rows_of_fit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, buckets: int
 ) -> None:
     rows = _rows(6_000, 5_000, 1, 100)
-    monkeypatch.setattr(select_module, "_INPUT_ROWS_PER_SIDE", 500)
+    monkeypatch.setattr(select_module, "_WIDE_ROWS_PER_SIDE", 500)
 
     selection = _select(tmp_path / "rows", rows, buckets, 900)
 
-    sample = selection.fit_inputs
+    sample = selection.fit_wide
     assert (int(sample.member.sum()), len(sample)) == (500, 1_000)
     assert set(map(tuple, sample.ids)) < set(map(tuple, selection.fit.ids))
     assert (np.diff(sample.ids[:, 0].astype(np.int64)) > 0).all()
@@ -164,13 +164,13 @@ def test_inputs_are_those_of_the_first_rows_of_fit(
     assert sample.inputs["pixels"].to_pylist() == [[n, n + 0.5] for n in numbers]
     assert sample.inputs["word"].to_pylist() == [[n] * (n % 2) for n in numbers]
     np.testing.assert_array_equal(sample.loss, sample.ids[:, 0].astype(np.float32))
-    assert _select(tmp_path / "few", rows, buckets, 30).fit_inputs.member.sum() == 30
+    assert _select(tmp_path / "few", rows, buckets, 30).fit_wide.member.sum() == 30
 
     # A row's inputs take 2 x 4 + 4 bytes, and on average half of 8, and 4.
-    monkeypatch.setattr(select_module, "_INPUT_BYTES_PER_SIDE", 20 * 200)
+    monkeypatch.setattr(select_module, "_WIDE_BYTES_PER_SIDE", 20 * 200)
     bounded = _select(tmp_path / "bytes", rows, buckets, 900)
-    assert (int(bounded.fit_inputs.member.sum()), len(bounded.fit_inputs)) == (200, 400)
-    assert set(map(tuple, bounded.fit_inputs.ids)) < set(map(tuple, sample.ids))
+    assert (int(bounded.fit_wide.member.sum()), len(bounded.fit_wide)) == (200, 400)
+    assert set(map(tuple, bounded.fit_wide.ids)) < set(map(tuple, sample.ids))
     assert len(bounded.fit) == 1_800
 
 
