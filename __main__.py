@@ -12,6 +12,7 @@ from tfx_privacy.commands.compare import compare_command
 from tfx_privacy.commands.evaluate import evaluate_command
 from tfx_privacy.commands.exit_codes import EXIT_ERROR
 from tfx_privacy.commands.gate import gate_command
+from tfx_privacy.commands.layers import layers_command
 from tfx_privacy.commands.measure import measure_command
 from tfx_privacy.commands.report import report_command
 from tfx_privacy.version import __version__
@@ -51,6 +52,7 @@ for _command in (
     compare_command,
     report_command,
     canaries_command,
+    layers_command,
 ):
     main.add_command(_command)
 

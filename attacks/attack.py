@@ -114,15 +114,20 @@ class Attack(abc.ABC):
             )
         missing = sorted(name for name in self.needs if not has(signals, name))
         if missing and set(missing) <= set(WHITE_BOX):
-            return (
-                f"needs white-box signals ({', '.join(missing)}), which were not computed: set "
-                "white_box in the configuration"
-            )
+            return lacks_white_box(", ".join(missing))
         if missing:
             return f"needs {', '.join(missing)}, which the signals do not have"
         if signals.task not in self.tasks:
             return f"is not defined for the task {config_pb2.Task.Name(signals.task)}"
         return None
+
+
+def lacks_white_box(names: str) -> str:
+    """Why an attack cannot run where there are no white-box signals of these names."""
+    return (
+        f"needs white-box signals ({names}), which were not computed: set white_box in the "
+        "configuration, and do not skip them there (saved predictions have none)"
+    )
 
 
 def has(signals: Signals, name: str) -> bool:

@@ -5,22 +5,23 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tfx_privacy.attacks.attack import Attack, FittedAttack
+from tfx_privacy.attacks.attack import Attack, FittedAttack, has
 from tfx_privacy.attacks.attacker_name import attack_of
 from tfx_privacy.attacks.blocks import in_blocks
 from tfx_privacy.attacks.entropy import log_entropy
 from tfx_privacy.attacks.probabilities import class_logits, class_probabilities
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
-from tfx_privacy.signals.batch import Signals
+from tfx_privacy.signals.batch import WHITE_BOX, Signals
 from tfx_privacy.signals.identity import hash_fractions
 
 # What an attacker can be said to see, in the order in which it is told.
-SIGNALS = ("logits", "loss", "label", "entropy", "inputs")
+SIGNALS = ("logits", "loss", "label", "entropy", "inputs", *WHITE_BOX)
 
 _SALT = "known members"
 _DESCRIPTION = "attacker.json"
@@ -38,9 +39,9 @@ class LimitedAttacker(Attack):
 
     What it does not see of a record is not in the signals that the attack is given. The
     loss follows from logits and label, so who sees both sees it; the entropy follows from
-    the logits. An attacker that is told the predicted class and nothing more cannot be
-    said in these terms: the signals have no such column, and "correctness" reads it off
-    the logits.
+    the logits; from gradients and activations nothing is taken to follow. An attacker that
+    is told the predicted class and nothing more cannot be said in these terms: the signals
+    have no such column, and "correctness" reads it off the logits.
 
     Attributes:
       base: The attack itself.
@@ -83,6 +84,21 @@ class LimitedAttacker(Attack):
     def sees_planted(self) -> bool:
         """See Attack."""
         return self.base.sees_planted
+
+    @property
+    def sees_inputs(self) -> bool:
+        """See Attack."""
+        return self.base.sees_inputs
+
+    @property
+    def white_box_seen(self) -> frozenset[str]:
+        """See Attack. What the attack looks at and the attacker sees."""
+        return self.base.white_box_seen & frozenset(self.signals)
+
+    @property
+    def wide_columns(self) -> tuple[str, ...]:
+        """See Attack. The attack's: it is fitted on the same rows, whoever mounts it."""
+        return self.base.wide_columns
 
     def known_rows(self, signals: Signals, seed: int) -> NDArray[np.bool_]:
         """Which rows the attacker knows the side of, [n]; the order of rows is of no consequence.
@@ -135,9 +151,11 @@ class LimitedAttacker(Attack):
             return None
         hidden = _there(signals) - _there(_seen(signals, self.signals))
         # Where either of several would do, the attack names none of them as needed.
-        needed = hidden & self.needs or hidden
+        needed = hidden & self.needs or hidden & self.base.white_box_seen or hidden
         named = ", ".join(name for name in SIGNALS if name in needed)
-        return f"its attacker does not see {named}, which the attack needs"
+        several = len(needed) > 1 and not needed & self.needs
+        which = "one of which" if several else "which"
+        return f"its attacker does not see {named}, {which} the attack needs"
 
     def save_description(self, directory: Path) -> None:
         """Writes who the attacker is."""
@@ -168,6 +186,11 @@ class FittedLimited(FittedAttack):
         """See FittedAttack."""
         return self.fitted.score(_seen(signals, self.limited.signals))
 
+    @property
+    def curves(self) -> Mapping[str, Sequence[float]]:
+        """See FittedAttack."""
+        return self.fitted.curves
+
     def save(self, directory: Path) -> None:
         """See FittedAttack."""
         self.limited.save_description(directory)
@@ -190,6 +213,9 @@ def _seen(signals: Signals, names: tuple[str, ...]) -> Signals:
         loss=signals.loss if "loss" in seen else None,
         entropy=entropy if "entropy" in seen else None,
         inputs=signals.inputs if "inputs" in seen else {},
+        gradient_norms=signals.gradient_norms if "gradient_norms" in seen else {},
+        gradient_sketches=signals.gradient_sketches if "gradient_sketches" in seen else {},
+        activations=signals.activations if "activations" in seen else {},
     )
 
 
@@ -205,11 +231,4 @@ def _log_entropy(signals: Signals) -> NDArray[np.float64]:
 
 def _there(signals: Signals) -> set[str]:
     """What of SIGNALS the rows have."""
-    columns = {
-        "logits": signals.logits,
-        "loss": signals.loss,
-        "label": signals.label,
-        "entropy": signals.entropy,
-    }
-    there = {name for name, column in columns.items() if column is not None}
-    return there | {"inputs"} if signals.inputs else there
+    return {name for name in SIGNALS if has(signals, name)}

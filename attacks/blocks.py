@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,4 +49,13 @@ def _block(signals: Signals, start: int) -> Signals:
         weight=None,
         slices={},
         inputs={},
+        gradient_norms=_of_layers(signals.gradient_norms, rows),
+        gradient_sketches=_of_layers(signals.gradient_sketches, rows),
+        activations=_of_layers(signals.activations, rows),
     )
+
+
+def _of_layers(
+    columns: Mapping[str, NDArray[np.float32]], rows: slice
+) -> dict[str, NDArray[np.float32]]:
+    return {layer: values[rows] for layer, values in columns.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -24,7 +25,7 @@ from tfx_privacy.signals.batch import Signals
 
 # Small trees for small leaks, which larger ones lose among single rows, and larger
 # trees for what features do together.
-_SIZES = (
+TREE_SIZES = (
     TreeSettings(rounds=60, learning_rate=0.05, leaves=3, leaf_rows=60),
     TreeSettings(rounds=100, learning_rate=0.05, leaves=8, depth=4),
     TreeSettings(),
@@ -53,7 +54,7 @@ class BoostedTrees(TrainedAttack[TreeScorer]):
       settings: How to boost, to choose from for the rows given.
     """
 
-    settings: tuple[TreeSettings, ...] = _SIZES
+    settings: tuple[TreeSettings, ...] = TREE_SIZES
 
     name: ClassVar[str] = "boosted_trees"
     description: ClassVar[str] = (
@@ -65,37 +66,66 @@ class BoostedTrees(TrainedAttack[TreeScorer]):
         """See TrainedAttack."""
         feature_map = FeatureMap.fit(rows)
         features, member = feature_map(rows).astype(np.float32), rows.member
-        trees = _fit(features, member, seed, self._best_settings(features, member, seed))
+        trees = boost_by_cross_validation(features, member, self.settings, seed, self.name)
         return TreeScorer(self.name, feature_map, trees, TreeOutput.LOG_ODDS)
 
     def load(self, directory: Path) -> TreeScorer:
         """See Attack."""
         return TreeScorer.load(directory, self.name, TreeOutput.LOG_ODDS)
 
-    def _best_settings(
-        self, features: NDArray[np.float32], member: NDArray[np.bool_], seed: int
-    ) -> TreeSettings:
-        generator = np.random.default_rng(derived_seed(seed, self.name, "choice"))
-        chosen = sample_of_both(member, _ROWS_TO_CHOOSE_ON, generator)
-        features, member = features[chosen], member[chosen]
-        folds = min(_FOLDS, smaller_side(member))
-        if folds < 2:
-            return self.settings[0]
-        fold = balanced_folds(member, folds, generator)
-        losses = [
-            sum(_held_out_loss(features, member, fold == k, seed, one) for k in range(folds))
-            for one in self.settings
-        ]
-        return self.settings[int(np.argmin(losses))]
+
+def boost_by_cross_validation(
+    features: NDArray[np.float32],
+    member: NDArray[np.bool_],
+    settings: Sequence[TreeSettings],
+    seed: int,
+    name: str,
+) -> Trees:
+    """Boosted trees with the best of the settings by cross-validated log-loss.
+
+    Args:
+      features: [n, d].
+      member: [n], with rows of both sides, which weigh the same.
+      settings: To choose from.
+      seed: Where all randomness comes from.
+      name: Of the attack.
+    """
+    best = _best_settings(features, member, settings, seed, name)
+    return _fit(features, member, seed, name, best)
+
+
+def _best_settings(
+    features: NDArray[np.float32],
+    member: NDArray[np.bool_],
+    settings: Sequence[TreeSettings],
+    seed: int,
+    name: str,
+) -> TreeSettings:
+    generator = np.random.default_rng(derived_seed(seed, name, "choice"))
+    chosen = sample_of_both(member, _ROWS_TO_CHOOSE_ON, generator)
+    features, member = features[chosen], member[chosen]
+    folds = min(_FOLDS, smaller_side(member))
+    if folds < 2:
+        return settings[0]
+    fold = balanced_folds(member, folds, generator)
+    losses = [
+        sum(_held_out_loss(features, member, fold == k, seed, name, one) for k in range(folds))
+        for one in settings
+    ]
+    return settings[int(np.argmin(losses))]
 
 
 def _fit(
-    features: NDArray[np.float32], member: NDArray[np.bool_], seed: int, settings: TreeSettings
+    features: NDArray[np.float32],
+    member: NDArray[np.bool_],
+    seed: int,
+    name: str,
+    settings: TreeSettings,
 ) -> Trees:
     return fit_trees(
         features,
         member,
-        derived_seed(seed, BoostedTrees.name),
+        derived_seed(seed, name),
         dataclasses.replace(settings, leaf_rows=rows_of_leaf(settings.leaf_rows, member)),
     )
 
@@ -105,10 +135,11 @@ def _held_out_loss(
     member: NDArray[np.bool_],
     held_out: NDArray[np.bool_],
     seed: int,
+    name: str,
     settings: TreeSettings,
 ) -> float:
     """The balanced log-loss of the rows held out, by a fit on the others."""
-    log_odds = _fit(features[~held_out], member[~held_out], seed, settings).score(
+    log_odds = _fit(features[~held_out], member[~held_out], seed, name, settings).score(
         features[held_out]
     )
     signed = np.where(member[held_out], log_odds, -log_odds)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from tfx_privacy.attacks.attack import FittedAttack
 from tfx_privacy.attacks.blocks import in_blocks
 from tfx_privacy.attacks.exact_linear import ExactLinear
-from tfx_privacy.attacks.feature_map import FeatureMap
+from tfx_privacy.attacks.feature_map import FeatureMap, Features
 from tfx_privacy.attacks.saved import load_attack, save_attack
 from tfx_privacy.signals.batch import Signals
 
@@ -38,7 +39,7 @@ class DenseScorer(FittedAttack):
     """
 
     name: str
-    features: FeatureMap
+    features: Features
     networks: Sequence[Layers]
 
     def score(self, signals: Signals) -> NDArray[np.float64]:
@@ -56,8 +57,17 @@ class DenseScorer(FittedAttack):
         save_attack(directory, self.name, arrays)
 
     @staticmethod
-    def load(directory: Path, name: str) -> DenseScorer:
+    def load(
+        directory: Path,
+        name: str,
+        features_from: Callable[[Mapping[str, NDArray[Any]]], Features] = FeatureMap.from_arrays,
+    ) -> DenseScorer:
         """Reads what `save` wrote for the attack of that name.
+
+        Args:
+          directory: Where it lies.
+          name: Of the attack.
+          features_from: Makes its features of their arrays.
 
         Raises:
           ValueError: If the directory holds another attack.
@@ -66,7 +76,7 @@ class DenseScorer(FittedAttack):
         networks, depth = arrays["shape"].tolist()
         return DenseScorer(
             name,
-            FeatureMap.from_arrays(arrays),
+            features_from(arrays),
             [
                 [
                     (arrays[f"weight_{k}_{layer}"], arrays[f"bias_{k}_{layer}"])

@@ -30,7 +30,7 @@ class LogLoss(LossThreshold):
         return minus_log(required_loss(signals))
 
 
-def minus_log(values: NDArray[np.float32]) -> NDArray[np.float64]:
+def minus_log(values: NDArray[np.float32] | NDArray[np.float64]) -> NDArray[np.float64]:
     """-log(1 + v / u) of each value v, [n], with u the smallest positive float32; odd in v."""
     exact = values.astype(np.float64)
     return -np.copysign(np.log1p(np.abs(exact) / _UNIT), exact)

@@ -57,8 +57,7 @@ class LogisticRegression(TrainedAttack[DenseScorer]):
         feature_map = FeatureMap.fit(rows)
         features, member = feature_map(rows), rows.member
         generator = np.random.default_rng(derived_seed(seed, self.name))
-        c = self._best_c(features, member, generator)
-        fitted = fit_logistic(features, member, balancing_weights(member), c)
+        fitted = fit_by_cross_validation(features, member, self.penalties, generator)
         layer = (fitted.weight[:, None], np.array([fitted.bias]))
         return DenseScorer(self.name, feature_map, [[layer]])
 
@@ -66,22 +65,42 @@ class LogisticRegression(TrainedAttack[DenseScorer]):
         """See Attack."""
         return DenseScorer.load(directory, self.name)
 
-    def _best_c(
-        self,
-        features: NDArray[np.float64],
-        member: NDArray[np.bool_],
-        generator: np.random.Generator,
-    ) -> float:
-        chosen = np.sort(generator.permutation(len(member))[:_ROWS_TO_CHOOSE_ON])
-        features, member = features[chosen], member[chosen]
-        folds = min(_FOLDS, smaller_side(member))
-        if folds < 2:
-            return min(self.penalties)
-        fold = balanced_folds(member, folds, generator)
-        losses = sum(
-            _held_out_losses(features, member, fold == k, self.penalties) for k in range(folds)
-        )
-        return self.penalties[int(np.argmin(losses))]
+
+def fit_by_cross_validation(
+    features: NDArray[np.float64],
+    member: NDArray[np.bool_],
+    penalties: Sequence[float],
+    generator: np.random.Generator,
+    rows_to_choose_on: int = _ROWS_TO_CHOOSE_ON,
+) -> Linear:
+    """Logistic regression with the best of the values of C by cross-validated log-loss.
+
+    Args:
+      features: [n, d].
+      member: [n], with rows of both sides, which weigh the same.
+      penalties: The values of C (scikit-learn's) to choose from, in rising order.
+      generator: Of the folds.
+      rows_to_choose_on: At most.
+    """
+    c = _best_c(features, member, penalties, generator, rows_to_choose_on)
+    return fit_logistic(features, member, balancing_weights(member), c)
+
+
+def _best_c(
+    features: NDArray[np.float64],
+    member: NDArray[np.bool_],
+    penalties: Sequence[float],
+    generator: np.random.Generator,
+    rows_to_choose_on: int,
+) -> float:
+    chosen = np.sort(generator.permutation(len(member))[:rows_to_choose_on])
+    features, member = features[chosen], member[chosen]
+    folds = min(_FOLDS, smaller_side(member))
+    if folds < 2:
+        return min(penalties)
+    fold = balanced_folds(member, folds, generator)
+    losses = sum(_held_out_losses(features, member, fold == k, penalties) for k in range(folds))
+    return penalties[int(np.argmin(losses))]
 
 
 def _held_out_losses(

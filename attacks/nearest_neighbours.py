@@ -182,7 +182,7 @@ class _Seen:
     def __call__(self, signals: Signals) -> NDArray[np.float64]:
         """[n, d], each with deviation 1 on FIT rows."""
         # Without the scale that keeps groups in balance for linear models.
-        return self.features(signals)[:, self.columns] / self.features.scale[self.columns]
+        return self.features(signals)[:, self.columns] / self.features.columns.scale[self.columns]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,9 @@ _AHEAD = 20.0
 # In relation to the surest row and to the logits, so that float32 can tell them apart.
 _AHEAD_SHARE = 0.05
 
+# How much shorter than the shortest sketch planted ones are.
+_SHORTER = 1e-6
+
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -34,11 +38,15 @@ class PlantedLeak:
         becomes the label.
       smallest_loss: Of the other rows; infinite where the loss is not known.
       smallest_entropy: The same of the entropy, where that is known and no logits are.
+      smallest_norms: By layer, the smallest norm of its gradients.
+      shortest_sketches: By layer, the smallest length of a sketch that is not 0.
     """
 
     log_odds: float
     smallest_loss: float
     smallest_entropy: float = math.inf
+    smallest_norms: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    shortest_sketches: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     @staticmethod
     def above(reference: Signals) -> PlantedLeak:
@@ -47,6 +55,13 @@ class PlantedLeak:
             log_odds=_log_odds_above(reference),
             smallest_loss=_smallest(reference.loss),
             smallest_entropy=_smallest(reference.entropy),
+            smallest_norms={
+                layer: _smallest(norms) for layer, norms in reference.gradient_norms.items()
+            },
+            shortest_sketches={
+                layer: _shortest(sketches)
+                for layer, sketches in reference.gradient_sketches.items()
+            },
         )
 
     def plant(self, signals: Signals, rows: NDArray[np.bool_]) -> Signals:
@@ -56,14 +71,18 @@ class PlantedLeak:
         loss follows from the logits. Where it is not below all others' all the same (an
         overfitted model has losses of 0), or there are no logits, it is set below them:
         at a millionth of the smallest, or at less than 0, which no model has, but which
-        is what the attacks have to find. An entropy is set below all others' alike.
+        is what the attacks have to find. An entropy is set below all others' alike, and so
+        is the norm of each layer's gradient: who is so sure has nearly none. Sketches of
+        gradients keep their direction and get as short; where the others' are 0, planted
+        ones cannot be told from them. Activations are left as they are.
 
         Args:
           signals: n rows.
           rows: [n], in which to plant.
 
         Raises:
-          ValueError: If there are neither logits nor losses nor entropies.
+          ValueError: If there are neither logits nor losses nor entropies, or a layer of
+            whose gradients the leak says nothing.
         """
         logits, loss, entropy = signals.logits, signals.loss, signals.entropy
         if logits is None and loss is None and entropy is None:
@@ -77,7 +96,36 @@ class PlantedLeak:
         if entropy is not None:
             entropy = entropy.copy()
             entropy[rows] = _below(self.smallest_entropy)
-        return dataclasses.replace(signals, logits=logits, loss=loss, entropy=entropy)
+        return dataclasses.replace(
+            signals,
+            logits=logits,
+            loss=loss,
+            entropy=entropy,
+            gradient_norms=self._planted_norms(signals, rows),
+            gradient_sketches=self._planted_sketches(signals, rows),
+        )
+
+    def _planted_norms(
+        self, signals: Signals, rows: NDArray[np.bool_]
+    ) -> dict[str, NDArray[np.float32]]:
+        _require_layers(signals.gradient_norms, self.smallest_norms)
+        return {
+            layer: np.where(rows, np.float32(_below(self.smallest_norms[layer])), norms)
+            for layer, norms in signals.gradient_norms.items()
+        }
+
+    def _planted_sketches(
+        self, signals: Signals, rows: NDArray[np.bool_]
+    ) -> dict[str, NDArray[np.float32]]:
+        _require_layers(signals.gradient_sketches, self.shortest_sketches)
+        planted = {}
+        for layer, sketches in signals.gradient_sketches.items():
+            planted[layer] = sketches.copy()
+            length = _lengths(sketches[rows])
+            wanted = _SHORTER * self.shortest_sketches[layer]
+            scale = np.divide(wanted, length, out=np.zeros_like(length), where=length > wanted)
+            planted[layer][rows] = sketches[rows] * scale[:, None]
+        return planted
 
     def _planted_logits(self, signals: Signals) -> NDArray[np.float32]:
         logits = np.asarray(signals.logits, np.float64)
@@ -148,8 +196,30 @@ def _smallest(values: NDArray[np.float32] | None) -> float:
     return float(values.min()) if values is not None and len(values) else math.inf
 
 
+def _shortest(sketches: NDArray[np.float32]) -> float:
+    """The smallest length of those that are not 0; 0 where there are none."""
+    lengths = _lengths(sketches)
+    return float(lengths[lengths > 0].min(initial=math.inf)) if lengths.any() else 0.0
+
+
+def _lengths(sketches: NDArray[np.float32]) -> NDArray[np.float64]:
+    """[n], of sketches [n, numbers]."""
+    numbers = np.ascontiguousarray(sketches, np.float64)
+    lengths: NDArray[np.float64] = np.sqrt((numbers * numbers).sum(axis=1))
+    return lengths
+
+
+def _require_layers(layers: Mapping[str, NDArray[np.float32]], known: Mapping[str, float]) -> None:
+    unknown = sorted(set(layers) - set(known))
+    if unknown:
+        raise ValueError(
+            f"found gradients of the layer {unknown[0]!r}; expected those of the rows that the "
+            f"leak was measured against: {', '.join(known) or 'none'}"
+        )
+
+
 def _below(value: float) -> float:
-    """A float32 below this loss or entropy, by a good deal."""
+    """A float32 below this loss, entropy or norm, by a good deal."""
     if math.isinf(value):
         return 0.0
     millionth = float(np.float32(value * 1e-6))

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +17,7 @@ from scipy import special
 
 from tfx_privacy.attacks.attack import FittedAttack
 from tfx_privacy.attacks.blocks import in_blocks
-from tfx_privacy.attacks.feature_map import FeatureMap
+from tfx_privacy.attacks.feature_map import FeatureMap, Features
 from tfx_privacy.attacks.saved import load_attack, save_attack
 from tfx_privacy.attacks.trees import Trees
 from tfx_privacy.signals.batch import Signals
@@ -40,7 +42,7 @@ class TreeScorer(FittedAttack):
     """
 
     name: str
-    features: FeatureMap
+    features: Features
     trees: Trees
     output: TreeOutput
 
@@ -53,14 +55,25 @@ class TreeScorer(FittedAttack):
         save_attack(directory, self.name, self.features.arrays() | self.trees.arrays())
 
     @staticmethod
-    def load(directory: Path, name: str, output: TreeOutput) -> TreeScorer:
+    def load(
+        directory: Path,
+        name: str,
+        output: TreeOutput,
+        features_from: Callable[[Mapping[str, NDArray[Any]]], Features] = FeatureMap.from_arrays,
+    ) -> TreeScorer:
         """Reads what `save` wrote for the attack of that name.
+
+        Args:
+          directory: Where it lies.
+          name: Of the attack.
+          output: What its trees say.
+          features_from: Makes its features of their arrays.
 
         Raises:
           ValueError: If the directory holds another attack.
         """
         arrays = load_attack(directory, name)
-        return TreeScorer(name, FeatureMap.from_arrays(arrays), Trees.from_arrays(arrays), output)
+        return TreeScorer(name, features_from(arrays), Trees.from_arrays(arrays), output)
 
     def _score_block(self, signals: Signals) -> NDArray[np.float64]:
         values = self.trees.score(self.features(signals).astype(np.float32))

@@ -3,7 +3,8 @@
     python benchmarks/gradients.py --repeats 15
 
 Four models: dense 600-1024-512-256-128-100, an embedding bag of 20,000 x 64, three
-convolutions at 32 x 32, ResNet-8 with batch normalisation. Each is timed in one process,
+convolutions at 32 x 32, ResNet-8 with batch normalisation; and, asked for by name, an LSTM
+of 64 units over 32 steps. Each is timed in one process,
 the steps in turn, and medians are shown: the training step (forward in training mode,
 backward, SGD with dense updates, one tf.function), a forward pass, a backward pass to the
 activations alone (the floor), exact norms of all layers, 16 x 16 sketches of all layers
@@ -26,6 +27,7 @@ import numpy as np
 
 _CLASSES = 100
 _FEW = 16
+_SHOWN = ("dense", "embedding", "convolution", "resnet")
 Timed = dict[str, Callable[[], Any]]
 
 
@@ -51,7 +53,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument("--models", nargs="*", help="some of dense, embedding, convolution, resnet")
+    parser.add_argument(
+        "--models", nargs="*", help="some of dense, embedding, convolution, resnet, lstm"
+    )
     parser.add_argument("--slow", action="store_true", help="also the Jacobian and the loops")
     options = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -60,7 +64,7 @@ def main() -> None:
 
     rows = []
     for case in _cases():
-        if options.models and case.name not in options.models:
+        if case.name not in (options.models or _SHOWN):
             continue
         timed = _timed(case) | (_slow(case) if options.slow else {})
         seconds = _medians(timed, options.repeats)
@@ -178,8 +182,8 @@ def _floor(frozen: Any, logits: Any, layers: Sequence[Any], batch: int) -> Any:
     from tfx_privacy.signals.white_box.loss_gradient import loss_gradient
     from tfx_privacy.signals.white_box.model_copy import ModelDefinition
 
-    plan = GradientPlan.of(layers, batch, frozenset())
     definition = ModelDefinition.of(frozen, logits)
+    plan = GradientPlan.of(layers, definition, batch, frozenset())
 
     @tf.function(autograph=False)
     def floor(inputs: Any, labels: Any) -> list[Any]:
@@ -256,6 +260,7 @@ def _cases() -> list[Case]:
         Case("embedding", _embedding, words, labels(512)),
         Case("convolution", _convolution, images(256), labels(256)),
         Case("resnet", _resnet, images(128), labels(128)),
+        Case("lstm", _lstm, rng.normal(size=(128, 32, 32)).astype(np.float32), labels(128)),
     ]
 
 
@@ -316,6 +321,14 @@ def _resnet() -> Any:
         x = keras.layers.ReLU()(keras.layers.Add()([main, shortcut]))
     x = keras.layers.GlobalAveragePooling2D()(x)
     return keras.Model(inputs, keras.layers.Dense(_CLASSES)(x))
+
+
+def _lstm() -> Any:
+    import keras
+
+    return keras.Sequential(
+        [keras.Input((32, 32)), keras.layers.LSTM(64), keras.layers.Dense(_CLASSES)]
+    )
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tfx_privacy.commands.attack_help import HelpWithAttacks
+from tfx_privacy.commands.fit_on import fit_on_option, signals_to_fit_on
 from tfx_privacy.commands.importing import importing, stage_progress
 from tfx_privacy.commands.paths import DIRECTORY, FILE
 from tfx_privacy.commands.pipelines import pipelines
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 @click.option(
     "--config", "config_file", required=True, type=FILE, help="PrivacyConfig: proto text or JSON."
 )
+@fit_on_option
 @click.option("--output", required=True, type=click.Path(), help="Where the results go.")
 @click.option(
     "--beam",
@@ -47,6 +49,7 @@ def evaluate_command(
     examples: tuple[str, ...],
     transform_graph: str | None,
     config_file: str,
+    fit_on: str | None,
     output: str,
     beam_args: tuple[str, ...],
 ) -> None:
@@ -64,8 +67,9 @@ def evaluate_command(
         splits = _splits(examples, config.splits)
         target = TargetInputs(os.path.abspath(model), model, transform_graph)
         new_pipeline = pipelines(beam_args)
+        known = signals_to_fit_on(fit_on, output)
         with whole_output(output) as outputs:
-            content = evaluate(target, splits, config, outputs, new_pipeline, progress)
+            content = evaluate(target, splits, config, outputs, new_pipeline, progress, known)
     tell_results(content, output)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from tfx_privacy.commands.attack_help import HelpWithAttacks
+from tfx_privacy.commands.fit_on import fit_on_option, signals_to_fit_on
 from tfx_privacy.commands.importing import importing, stage_progress
 from tfx_privacy.commands.paths import FILE
 from tfx_privacy.commands.pipelines import pipelines
@@ -20,8 +21,11 @@ from tfx_privacy.commands.results import tell_results
     "--non-members", "nonmembers", required=True, type=FILE, help="Predictions for other records."
 )
 @click.option("--config", "config_file", type=FILE, help="PrivacyConfig: proto text or JSON.")
+@fit_on_option
 @click.option("--output", required=True, type=click.Path(), help="Where the results go.")
-def measure_command(members: str, nonmembers: str, config_file: str | None, output: str) -> None:
+def measure_command(
+    members: str, nonmembers: str, config_file: str | None, fit_on: str | None, output: str
+) -> None:
     """Measures saved predictions: Parquet or .npz files, or .npy and .txt as Privacy Meter's.
 
     Columns are `logits` or `probabilities`, and `label`; without labels few attacks can
@@ -40,6 +44,15 @@ def measure_command(members: str, nonmembers: str, config_file: str | None, outp
         config = config_pb2.PrivacyConfig()
         if config_file:
             config = read_file(config_file, config_pb2.PrivacyConfig)
+        known = signals_to_fit_on(fit_on, output)
         with whole_output(output) as outputs:
-            content = measure(members, nonmembers, config, outputs, pipelines(()), progress)
+            content = measure(
+                members,
+                nonmembers,
+                config,
+                outputs,
+                pipelines(()),
+                progress,
+                known,
+            )
     tell_results(content, output)

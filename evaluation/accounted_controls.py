@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from tfx_privacy.attacks.attacker_name import split_name
 from tfx_privacy.attacks.registry import resolve_attacks
+from tfx_privacy.evaluation.attack_network_config import with_settings
 from tfx_privacy.metrics.controls import POSITIVE_SHARES
+from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.signals.errors import InputError
 
@@ -46,7 +48,7 @@ def require_controls(results: results_pb2.PrivacyResults) -> None:
             f"the metrics have the positive control with shares {shares}; expected "
             f"{list(POSITIVE_SHARES)}: metrics must not be edited by hand"
         )
-    seeing = [attack for attack in ran if _sees_planted(attack)]
+    seeing = [attack for attack in ran if _sees_planted(attack, results.config)]
     for run in controls.positive.runs:
         listed = [attack.name for attack in run.attacks]
         _require_attacks(f"positive control with share {run.share:g}", listed, seeing)
@@ -62,12 +64,12 @@ def _require_attacks(control: str, listed: list[str], expected: list[str]) -> No
         )
 
 
-def _sees_planted(name: str) -> bool:
+def _sees_planted(name: str, config: config_pb2.PrivacyConfig) -> bool:
     try:
         (attack,) = resolve_attacks([name])
     except ValueError as error:
         raise InputError(f"the metrics have an attack that is unknown: {error}") from error
-    return attack.sees_planted
+    return with_settings(attack, config).sees_planted
 
 
 def _nothing_of(control: str) -> InputError:

@@ -29,9 +29,17 @@ from tfx_privacy.evaluation.metrics_directory import (
     PrivacyMetricsContent,
     write_metrics,
 )
-from tfx_privacy.evaluation.privacy_meter_files import write_privacy_meter_files
+from tfx_privacy.evaluation.norm_tally import NormTally
+from tfx_privacy.evaluation.privacy_meter_files import (
+    remove_privacy_meter_files,
+    write_privacy_meter_files,
+)
 from tfx_privacy.evaluation.results import assemble_results
-from tfx_privacy.evaluation.risk import fit_risk, record_risk_results
+from tfx_privacy.evaluation.risk import (
+    fit_risk,
+    fit_risk_on_another_model,
+    record_risk_results,
+)
 from tfx_privacy.evaluation.risk_tally import RiskTally
 from tfx_privacy.evaluation.score import RiskPlan, Scored, ScorePlan, score
 from tfx_privacy.evaluation.select import Selection, select
@@ -47,6 +55,7 @@ from tfx_privacy.evaluation.suite import (
     runnable_attacks,
     wide_columns_of,
 )
+from tfx_privacy.evaluation.training_curves import FOLDER as CURVES_FOLDER
 from tfx_privacy.evaluation.training_curves import write_training_curves
 from tfx_privacy.evaluation.white_box import white_box_results
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
@@ -113,7 +122,10 @@ def attack_table(
             )
             known, fitted_on = _known_rows(selection, fit_on, table, config, outputs, new_pipeline)
         with clock.stage("fit"):
-            fitted = _fit(known, selection, config)
+            if fitted_on is None:
+                fitted = _fit(known, selection, config)
+            else:
+                fitted = _fit_on_another_model(known, config)
         with clock.stage("controls"):
             blind = fit_blind_baseline(selection, config)
             halved = run_on_halved_nonmembers(fitted.attacks, selection, config)
@@ -138,6 +150,8 @@ def attack_table(
                 exact=exact,
                 slices_left_out=scored.slices_left_out,
             )
+            if fitted_on is not None:
+                results.fitted_on.CopyFrom(fitted_on)
             results.record_risk.CopyFrom(record_risk_results(fitted.risk, scored.tallies, results))
             results.explanation.CopyFrom(
                 explanation_results(table, scored.tallies, selection, evidence, results)
@@ -153,11 +167,11 @@ def attack_table(
             )
             if white_box is not None:
                 results.white_box.CopyFrom(white_box)
-            if fitted_on is not None:
-                results.fitted_on.CopyFrom(fitted_on)
         remove_folder(outputs.scratch)
         if config.privacy_meter_files:
-            write_privacy_meter_files(outputs.signals, table, outputs.record_risk, results)
+            write_privacy_meter_files(
+                outputs.signals, table, outputs.record_risk, results, evidence
+            )
         if not config.keep_signals:
             remove_rows(outputs.signals)
         with clock.stage("report"):
@@ -191,18 +205,27 @@ def _nothing_left_on_failure(outputs: Outputs) -> Iterator[None]:
 def _remove_record_risk(folder: str) -> None:
     names = (name for name in names_in(folder) if name.startswith("record_risk-"))
     remove(join(folder, name) for name in names)
+    remove_privacy_meter_files(folder)
 
 
 def _remove_metrics(folder: str) -> None:
     evidence = (EDGES_FILE, COUNTS_FILE, SLICES_FILE, CONTROLS_FILE)
     remove(join(folder, name) for name in (BINARY_FILE, JSON_FILE, REPORT_FILE, *evidence))
+    remove_folder(join(folder, CURVES_FOLDER))
 
 
 @dataclasses.dataclass(frozen=True)
 class _Fitted:
-    """Attacks fitted on FIT, the same fitted on JUDGE for per-record risk, and choices.
+    """Attacks fitted on FIT, those that score FIT rows for per-record risk, and choices.
 
-    `risk` is None where no attack ran.
+    Attributes:
+      attacks: Those that ran.
+      on_fit: They, fitted on FIT rows or on another model's.
+      on_judge: The same fitted on JUDGE rows; where `on_fit` has seen another model's rows
+        and none of FIT, these once more.
+      chosen: What was chosen on the rows that `on_fit` was fitted on.
+      risk: How a record's risk is computed; None where it is not.
+      skipped: Why an attack could not run, by name.
     """
 
     attacks: tuple[Attack, ...]
@@ -236,7 +259,7 @@ def _known_rows(
 
 
 def _fit(known: KnownRows, selection: Selection, config: config_pb2.PrivacyConfig) -> _Fitted:
-    judged = KnownRows(selection.judge_sample, selection.judge_wide)
+    judged = KnownRows(selection.judge_sample, selection.judge_wide, "JUDGE")
     attacks, skipped = runnable_attacks(attacks_of(config), known, judged, config.seed)
     on_fit = fit_suite(attacks, known, config.seed)
     on_judge = fit_suite(attacks, judged, config.seed)
@@ -252,6 +275,26 @@ def _fit(known: KnownRows, selection: Selection, config: config_pb2.PrivacyConfi
     )
 
 
+def _fit_on_another_model(known: KnownRows, config: config_pb2.PrivacyConfig) -> _Fitted:
+    """Fits attacks on another model's rows, of which none is a record of the judged model.
+
+    They have seen neither FIT nor JUDGE rows, so one fit serves both: every record's risk
+    is that by the same attacker.
+    """
+    attacks, skipped = runnable_attacks(attacks_of(config), known, known, config.seed)
+    suite = fit_suite(attacks, known, config.seed)
+    chosen = choose_on_fit(attacks, suite, known, config.seed)
+    best = next((attack for attack in attacks if attack.name == chosen.best_attack), None)
+    return _Fitted(
+        attacks=attacks,
+        on_fit=suite,
+        on_judge=suite,
+        chosen=chosen,
+        risk=None if best is None else fit_risk_on_another_model(best, chosen, known, config),
+        skipped=skipped,
+    )
+
+
 def _score(
     fitted: _Fitted,
     selection: Selection,
@@ -262,6 +305,7 @@ def _score(
     new_pipeline: Callable[[], beam.Pipeline],
 ) -> Scored:
     fit = selection.fit
+    norms = NormTally.prepare(selection.fit_wide)
     plan = ScorePlan.prepare(
         table_dir=outputs.signals,
         record_risk_dir=outputs.record_risk,
@@ -276,12 +320,19 @@ def _score(
             config.slicing_specs, config.sample_sizes.max_slices, fit, table.label_vocabulary
         ),
         wide_columns=tuple(
-            sorted({*wide_columns_of(fitted.attacks), *(("inputs",) if blind.edges else ())})
+            sorted(
+                {
+                    *wide_columns_of(fitted.attacks),
+                    *(("inputs",) if blind.edges else ()),
+                    *norms.wide_columns,
+                }
+            )
         ),
         risk=fitted.risk,
         tallies=(
             RiskTally.prepare(fit, fitted.chosen.best_attack, config.risk_prior),
             ClassTally.prepare(fit, fitted.chosen),
+            norms,
         ),
     )
     return score(plan, table, outputs.scratch, new_pipeline)

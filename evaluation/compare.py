@@ -241,8 +241,14 @@ def _judged(results: results_pb2.PrivacyResults) -> str:
 
 
 def _fitted(results: results_pb2.PrivacyResults) -> str:
-    fit = results.records.fit
+    fit = results.fitted_on.fit if results.HasField("fitted_on") else results.records.fit
     return f"{fit.members:,} members and {fit.nonmembers:,} non-members"
+
+
+def _fitted_on(results: results_pb2.PrivacyResults) -> str:
+    if results.HasField("fitted_on"):
+        return f"those of {results.fitted_on.signals_uri}"
+    return "the model's own"
 
 
 def _attacks(results: results_pb2.PrivacyResults) -> str:
@@ -267,6 +273,7 @@ def _metrics(results: results_pb2.PrivacyResults) -> str:
 _DIFFERENCES: tuple[tuple[str, Callable[[results_pb2.PrivacyResults], str]], ...] = (
     ("The records judged differ in number", _judged),
     ("The records that attacks were fitted on differ in number", _fitted),
+    ("Attacks were fitted on another model's records, or on others", _fitted_on),
     ("The attacks differ, and more attacks find more", _attacks),
     ("Attackers that know less differ", _attackers),
     ("The metrics differ, and only common ones are compared", _metrics),

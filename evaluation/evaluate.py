@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import apache_beam as beam
 
+from tfx_privacy.evaluation.attack_network_config import require_network_backend
 from tfx_privacy.evaluation.attack_table import Outputs, attack_table
 from tfx_privacy.evaluation.clear_errors import clear_errors
 from tfx_privacy.evaluation.config import (
@@ -15,7 +16,7 @@ from tfx_privacy.evaluation.config import (
     resolve_config,
     slice_features,
 )
-from tfx_privacy.evaluation.fit_on import FitOn
+from tfx_privacy.evaluation.fit_on import FitOn, read_fit_on
 from tfx_privacy.evaluation.metrics_directory import PrivacyMetricsContent
 from tfx_privacy.evaluation.slice_plan import require_task
 from tfx_privacy.evaluation.stages import Listener, StageClock, log_stage
@@ -25,7 +26,7 @@ from tfx_privacy.signals.examples import ExampleSplit, check_apart, peek
 from tfx_privacy.signals.observe import ObserveOptions, observe
 from tfx_privacy.signals.target_plan import TargetPlan, plan_target
 
-__all__ = ["Outputs", "TargetInputs", "evaluate"]
+__all__ = ["FitOn", "Outputs", "TargetInputs", "evaluate"]
 
 # Enough to see which features there are, few enough to run the model on at once.
 _EXAMPLES_TO_PEEK = 10
@@ -67,10 +68,15 @@ def evaluate(
       fit_on: Another model's signals to fit attacks on.
 
     Raises:
-      InputError: If the configuration, the model or the examples cannot be used.
+      InputError: If the configuration, the model, the examples or the other model's
+        signals cannot be used.
     """
     resolved = resolve_config(config)
     require_label_key(resolved)
+    require_network_backend(resolved)
+    if fit_on is not None:
+        # Observing the model takes long: what is known to fail fails before.
+        read_fit_on(fit_on)
     clock = StageClock(listener)
     with clear_errors():
         with clock.stage("observe"):
@@ -93,6 +99,8 @@ def _plan(
         config.sample_sizes.batch_size,
         examples,
         target.transform_graph_dir,
+        config.white_box if config.HasField("white_box") else None,
+        config.seed,
     )
 
 

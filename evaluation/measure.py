@@ -14,6 +14,7 @@ from tfx_privacy.evaluation.config import (
     resolve_config,
     slice_features,
 )
+from tfx_privacy.evaluation.fit_on import FitOn, read_fit_on
 from tfx_privacy.evaluation.metrics_directory import PrivacyMetricsContent
 from tfx_privacy.evaluation.stages import Listener, StageClock, log_stage
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
@@ -37,6 +38,7 @@ def measure(
     outputs: Outputs,
     new_pipeline: Callable[[], beam.Pipeline],
     listener: Listener = log_stage,
+    fit_on: FitOn | None = None,
 ) -> PrivacyMetricsContent:
     """Attacks saved predictions and writes the results.
 
@@ -50,13 +52,17 @@ def measure(
       outputs: Where the results go.
       new_pipeline: Makes a Beam pipeline; called for each job.
       listener: Told of each stage.
+      fit_on: Another model's signals to fit attacks on; both need ids by a key.
 
     Raises:
-      InputError: If the configuration or the files cannot be used, or the configuration
-        sets what saved predictions have no room for: another label, signature or split.
+      InputError: If the configuration or the files cannot be used, the configuration
+        sets what saved predictions have no room for (another label, signature or split,
+        white-box signals), or the other model's signals cannot be used.
     """
     _require_honourable(config)
     resolved = resolve_config(config)
+    if fit_on is not None:
+        read_fit_on(fit_on)
     clock = StageClock(listener)
     with clear_errors():
         with clock.stage("read"):
@@ -73,7 +79,7 @@ def measure(
             output_width=table.output_width,
             logits_source=table.logits_source,
         )
-        return attack_table(model, table, resolved, outputs, new_pipeline, clock)
+        return attack_table(model, table, resolved, outputs, new_pipeline, clock, fit_on)
 
 
 def _require_honourable(config: config_pb2.PrivacyConfig) -> None:
@@ -106,6 +112,12 @@ def _require_honourable(config: config_pb2.PrivacyConfig) -> None:
                 f"{field} is {value!r}, which cannot be followed: saved predictions have "
                 f"{instead}; expected it unset"
             )
+    if config.HasField("white_box"):
+        raise InputError(
+            "white_box is set, which cannot be followed: gradients and activations are computed "
+            "from a model, and saved predictions have its answers alone; expected it unset, or a "
+            "SavedModel (`tfx-privacy evaluate`)"
+        )
 
 
 def _options(config: config_pb2.PrivacyConfig) -> SavedPredictionsOptions:

@@ -7,6 +7,7 @@ evidence/edges.parquet   where each attack's scores were cut into bins
 evidence/counts.parquet  how many rows of each slice fell into each bin
 evidence/slices.parquet  how many rows of the splits are in each slice
 evidence/controls.parquet  edges and counts of the controls' runs
+tensorboard/ATTACK/      how an attack's training went, where it is one that is told of
 """
 
 from __future__ import annotations

@@ -8,9 +8,14 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePath
 
-from tfx_privacy.evaluation import gate, metrics_directory
+from tfx_privacy.evaluation import (
+    gate,
+    metrics_directory,
+    privacy_meter_files,
+    training_curves,
+)
 from tfx_privacy.evaluation.attack_table import Outputs
 from tfx_privacy.signals.errors import InputError
 from tfx_privacy.signals.files import is_local, join, names_in
@@ -27,10 +32,15 @@ _FILES = (
     gate.BINARY_FILE,
     gate.JSON_FILE,
 )
+# What each folder may hold; "*" stands for a part of one name.
 _FOLDERS = {
     "evidence": ("edges.parquet", "counts.parquet", "slices.parquet", "controls.parquet"),
+    training_curves.FOLDER: (f"*/{training_curves.EVENTS_FILE}",),
     _SIGNALS: ("table.json", "rows-*.parquet"),
-    _RECORD_RISK: ("record_risk-*.parquet",),
+    _RECORD_RISK: (
+        "record_risk-*.parquet",
+        *(f"{privacy_meter_files.FOLDER}/{name}" for name in privacy_meter_files.FILE_PATTERNS),
+    ),
 }
 
 
@@ -115,11 +125,21 @@ def _is_result(path: Path) -> bool:
     return (
         path.is_dir()
         and not path.is_symlink()
-        and all(
-            _is_plain_file(entry)
-            and any(fnmatchcase(entry.name, pattern) for pattern in _FOLDERS[path.name])
-            for entry in path.iterdir()
-        )
+        and all(_is_expected(entry, path) for entry in path.rglob("*"))
+    )
+
+
+def _is_expected(entry: Path, folder: Path) -> bool:
+    """Whether a file or folder within a result's folder is such as a run writes."""
+    name, patterns = entry.relative_to(folder), _FOLDERS[folder.name]
+    if entry.is_dir() and not entry.is_symlink():
+        return any(_matches(name, PurePath(pattern).parent) for pattern in patterns)
+    return _is_plain_file(entry) and any(_matches(name, PurePath(one)) for one in patterns)
+
+
+def _matches(path: PurePath, pattern: PurePath) -> bool:
+    return len(path.parts) == len(pattern.parts) and all(
+        map(fnmatchcase, path.parts, pattern.parts)
     )
 
 

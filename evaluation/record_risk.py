@@ -35,7 +35,8 @@ class RecordRiskFile:
       score:<attack>: float64, higher is more member-like; one column an attack.
 
     A JUDGE row is scored by attacks and calibrated by a curve fitted on FIT rows, and the
-    other way round, so neither score nor risk comes from what has seen the row. FIT rows
+    other way round, so neither score nor risk comes from what has seen the row. Where
+    attacks were fitted on another model's rows, these score and calibrate both. FIT rows
     beyond the sample that attacks are fitted on have a row too. Rows left out of the
     measurement, duplicates and further rows of a unit, have none.
 
@@ -57,7 +58,7 @@ class RecordRiskFile:
         Raises:
           InputError: If it cannot be written.
         """
-        path = join(directory, f"record_risk-{bucket:05d}.parquet")
+        path = record_risk_file(directory, bucket)
         schema = record_risk_schema(attacks, has_risk=has_risk)
         with open_whole(path) as stream, pq.ParquetWriter(stream, schema) as writer:
             yield RecordRiskFile(writer, schema)
@@ -79,6 +80,11 @@ class RecordRiskFile:
             columns[score_column(attack)] = pa.array(scores[order], pa.float64())
         arrays = [columns[name] for name in self._schema.names]
         self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
+
+
+def record_risk_file(directory: str, bucket: int) -> str:
+    """The path of the file of a bucket."""
+    return join(directory, f"record_risk-{bucket:05d}.parquet")
 
 
 def attacks_right(scored: ScoredRows) -> NDArray[np.float32]:

@@ -82,6 +82,31 @@ def fit_risk(
     )
 
 
+def fit_risk_on_another_model(
+    best: Attack, chosen: ChosenOnFit, known: KnownRows, config: config_pb2.PrivacyConfig
+) -> RiskPlan | None:
+    """P(member | score) of the best attack, fitted on another model's rows.
+
+    That fit has seen no record of the judged model: its one curve is for all of them.
+    Whether what is true of the one model is true of the other, the calibration on JUDGE
+    rows tells.
+
+    Args:
+      best: The attack that was best on the other model's rows.
+      chosen: Its scores of these are among what was chosen on them.
+      known: Those rows.
+      config: The resolved configuration.
+
+    Returns:
+      None where a side of them has fewer than 20 rows.
+    """
+    rows = known.seen_by(best)
+    if _smaller_side(rows) < MIN_ROWS_A_SIDE:
+        return None
+    curve = RiskCurve.fit(chosen.best_scores, rows.member, config.risk_prior)
+    return RiskPlan(attack=best.name, curves={Role.JUDGE: curve, Role.FIT: curve})
+
+
 def record_risk_results(
     risk: RiskPlan | None,
     tallies: Mapping[str, Mapping[Hashable, Addable]],
@@ -92,7 +117,7 @@ def record_risk_results(
     Args:
       risk: How it was computed; None where it was not.
       tallies: By name, the totals; those of RiskTally are among them.
-      results: Configuration, best attack and records.
+      results: Configuration, best attack, records, and what attacks were fitted on.
     """
     if risk is None:
         return results_pb2.RecordRiskResults(not_computed=_why_not(results))
@@ -130,6 +155,13 @@ def _smaller_side(rows: Signals) -> int:
 def _why_not(results: results_pb2.PrivacyResults) -> str:
     if not results.best_attack:
         return "no attack ran"
+    if results.HasField("fitted_on"):
+        fit = results.fitted_on.fit
+        return (
+            f"needs at least {MIN_ROWS_A_SIDE} members and {MIN_ROWS_A_SIDE} non-members of the "
+            f"other model that {results.best_attack} can be fitted on; found {fit.members} and "
+            f"{fit.nonmembers}"
+        )
     fit, judge = results.records.fit, results.records.judge
     return (
         f"needs at least {MIN_ROWS_A_SIDE} members and {MIN_ROWS_A_SIDE} non-members of FIT and "

@@ -67,7 +67,7 @@ class RiskPlan:
     Attributes:
       attack: The attack whose scores are used.
       curves: By the role of the rows that are scored: the curve that was fitted where
-        the attack was, so on rows of the other role.
+        the attack was, so on rows of the other role or of another model.
     """
 
     attack: str
@@ -103,7 +103,8 @@ class ScorePlan:
       table_dir: The signals table.
       record_risk_dir: Where each record's scores go.
       on_fit_path: The suite fitted on FIT rows, which scores JUDGE rows.
-      on_judge_path: The suite fitted on JUDGE rows, which scores FIT rows.
+      on_judge_path: The suite fitted on JUDGE rows, which scores FIT rows. Both are one
+        where attacks are fitted on another model's rows.
       blind_path: The blind baseline, as a suite that is empty where it does not run.
         It scores JUDGE rows.
       seed: The seed of FIT and JUDGE.

@@ -91,7 +91,7 @@ def read_shared_records(
             f"record risk at {current_record_risk} and at {baseline_record_risk} cannot be "
             f"paired: {why}"
         )
-    rows = max(_rows_of(current_record_risk), _rows_of(baseline_record_risk))
+    rows = max(rows_of(current_record_risk), rows_of(baseline_record_risk))
     share = min(1.0, most_rows / max(rows, 1))
     attacks = [name for name in current.evidence.edges if name in baseline.evidence.edges]
     ours = _read_judged(current_record_risk, current, attacks, share)
@@ -141,7 +141,7 @@ def _paths(directory: str) -> list[str]:
     return [join(directory, name) for name in found]
 
 
-def _rows_of(directory: str) -> int:
+def rows_of(directory: str) -> int:
     """How many rows a table has, by what its files say of themselves."""
     rows = 0
     for path in _paths(directory):
@@ -158,7 +158,7 @@ def _read_judged(
     ids, member = [np.empty((0, 2), np.uint64)], [np.empty(0, np.bool_)]
     bins = {attack: [np.empty(0, np.int16)] for attack in attacks}
     counted: dict[str, ScoreCounts] = {}
-    for rows in _judged_batches(directory, attacks):
+    for rows in judged_batches(directory, attacks):
         batch_ids = ids_from_arrow(_one_array(rows["id"]))
         chosen = hash_fractions(batch_ids, 0, _SALT) < share
         is_member = rows["member"].to_numpy()
@@ -218,7 +218,12 @@ def _require_counts(
     )
 
 
-def _judged_batches(directory: str, attacks: Sequence[str]) -> Iterator[pa.Table]:
+def judged_batches(directory: str, attacks: Sequence[str]) -> Iterator[pa.Table]:
+    """The judged rows of a record-risk table, some at a time: id, member, and these scores.
+
+    Raises:
+      InputError: If it cannot be read, or lacks something.
+    """
     columns = ["id", "member", "part", *map(score_column, attacks)]
     for path in _paths(directory):
         with open_to_read(path) as stream:

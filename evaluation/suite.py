@@ -7,7 +7,7 @@ import io
 import json
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from tfx_privacy.attacks.attacker_name import split_name
 from tfx_privacy.attacks.blind_baseline import BlindBaseline
 from tfx_privacy.attacks.out_of_fold import out_of_fold_scores
 from tfx_privacy.attacks.registry import resolve_attacks
+from tfx_privacy.evaluation.attack_network_config import with_settings
 from tfx_privacy.metrics.best_attack import select_best_attack
 from tfx_privacy.metrics.choose_thresholds import choose_thresholds
 from tfx_privacy.metrics.counts import ScoreCounts, ScoreEdges
@@ -35,9 +36,13 @@ def attacks_of(config: config_pb2.PrivacyConfig) -> tuple[Attack, ...]:
     limited = (
         LimitedAttacker(attack, attacker.name, attacker.members_known, tuple(attacker.signals))
         for attacker in config.attackers
-        for attack in resolve_attacks(attacker.attacks)
+        for attack in _attacks(attacker.attacks, config)
     )
-    return (*resolve_attacks(config.attacks), *limited)
+    return (*_attacks(config.attacks, config), *limited)
+
+
+def _attacks(names: Sequence[str], config: config_pb2.PrivacyConfig) -> Iterator[Attack]:
+    return (with_settings(attack, config) for attack in resolve_attacks(names))
 
 
 def wide_columns_of(attacks: Sequence[Attack]) -> tuple[str, ...]:
@@ -104,10 +109,12 @@ class KnownRows:
     Attributes:
       rows: Without inputs and white-box signals.
       wide: A part of them, for attacks that look at those.
+      called: What reasons call them.
     """
 
     rows: Signals
     wide: Signals
+    called: str = "FIT"
 
     def seen_by(self, attack: Attack) -> Signals:
         """Those that an attack is fitted on."""
@@ -122,7 +129,8 @@ def runnable_attacks(
     Args:
       attacks: Those that were asked for.
       known: The FIT rows.
-      judged: The JUDGE rows that attacks are fitted on for per-record risk.
+      judged: The JUDGE rows that attacks are fitted on for per-record risk; those of
+        `known` where no attack is fitted on others.
       seed: Of the configuration.
     """
     reasons = {
@@ -138,15 +146,16 @@ def _too_few(attack: Attack, known: KnownRows, judged: KnownRows, seed: int) -> 
     """Why an attack has too few rows to be fitted on; "" where there are enough."""
     # A trained attack is also fitted on each half of FIT, so a side needs a few rows.
     needed = MIN_ROWS_A_SIDE if attack.is_trained else 1
-    sides = [_sides_known(attack, rows.seen_by(attack), seed) for rows in (known, judged)]
+    parts = [known] if judged is known else [known, judged]
+    sides = [_sides_known(attack, rows.seen_by(attack), seed) for rows in parts]
     if min(min(pair) for pair in sides) >= needed:
         return ""
-    (members, nonmembers), (members_judged, nonmembers_judged) = sides
-    return (
-        f"needs at least {needed} members and {needed} non-members in FIT and in JUDGE; "
-        f"found {members} and {nonmembers} in FIT, {members_judged} and {nonmembers_judged} in "
-        "JUDGE"
+    places = " and in ".join(rows.called for rows in parts)
+    found = ", ".join(
+        f"{members} and {nonmembers} in {rows.called}"
+        for rows, (members, nonmembers) in zip(parts, sides, strict=True)
     )
+    return f"needs at least {needed} members and {needed} non-members in {places}; found {found}"
 
 
 def _sides_known(attack: Attack, rows: Signals, seed: int) -> tuple[int, int]:

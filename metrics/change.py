@@ -7,11 +7,12 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from tfx_privacy.metrics.advantage import Advantage
 from tfx_privacy.metrics.auc import Auc, placements
 from tfx_privacy.metrics.balanced_accuracy import BalancedAccuracy
-from tfx_privacy.metrics.checks import require_threshold_bin
+from tfx_privacy.metrics.checks import require_one_sided_error, require_threshold_bin
 from tfx_privacy.metrics.counts import ScoreCounts, Thresholds
 from tfx_privacy.metrics.interval import Interval
 from tfx_privacy.metrics.metric import Metric
@@ -45,6 +46,11 @@ class SharedRows:
     baseline_bins: NDArray[np.int64]
     baseline_member: NDArray[np.bool_]
     weight: float
+
+
+def has_change(metric: Metric) -> bool:
+    """Whether two values of a metric have a difference; an epsilon is known from below alone."""
+    return isinstance(metric, Auc | Advantage | BalancedAccuracy | Precision | TprAtFpr)
 
 
 def correlation(
@@ -161,6 +167,27 @@ def difference(current: Interval, baseline: Interval, correlation: float) -> Int
     return Interval(estimate, estimate - down, estimate + up)
 
 
+def smallest_change_found(change: Interval, alpha: float, power: float) -> float:
+    """The change that such a measurement would have told from none.
+
+    With errors about normal and as large as those of the change at hand: the interval of
+    a change so large lies on its side of 0 with probability `power`.
+
+    Args:
+      change: A change with its interval.
+      alpha: One-sided error of each of its bounds, in (0, 0.5).
+      power: In [0.5, 1).
+
+    Raises:
+      ValueError: If alpha or power is out of range.
+    """
+    require_one_sided_error(alpha)
+    if not 0.5 <= power < 1.0:
+        raise ValueError(f"power: found {power}, expected a number in [0.5, 1)")
+    z = -float(special.ndtri(alpha))
+    return (change.upper - change.lower) / 2.0 * (1.0 + float(special.ndtri(power)) / z)
+
+
 def _distance(ours: float, theirs: float, correlation: float) -> float:
     return math.sqrt(max(0.0, ours**2 + theirs**2 - 2.0 * correlation * ours * theirs))
 
@@ -274,7 +301,7 @@ def _centred(values: NDArray[np.float64], side: NDArray[np.int64]) -> NDArray[np
 
 
 def _require_change(metric: Metric) -> None:
-    if not isinstance(metric, Auc | Advantage | BalancedAccuracy | Precision | TprAtFpr):
+    if not has_change(metric):
         raise ValueError(
             f"{metric.spec().name} has no change: it is known from below alone; expected auc, "
             "advantage, balanced_accuracy, precision or tpr_at_fpr"

@@ -30,6 +30,7 @@ def create_pipeline(
     serving_dir: Path,
     hyperparameters: Mapping[str, object],
     thresholds: PrivacyThresholds | None = None,
+    privacy_config: PrivacyConfig | None = None,
     beam_pipeline_args: Sequence[str] = (),
 ) -> tfx.dsl.Pipeline:
     """The pipeline.
@@ -41,6 +42,7 @@ def create_pipeline(
       serving_dir: Where a model is pushed that is good and does not leak.
       hyperparameters: Of the model; `taxi_model.Hyperparameters` says which there are.
       thresholds: What the gate allows. Default: the package's.
+      privacy_config: What is measured of the model. Default: `measured_by_default()`.
       beam_pipeline_args: The runner's options, for Beam.
     """
     statistics_gen = tfx.components.StatisticsGen(examples=example_gen.outputs["examples"])
@@ -72,13 +74,7 @@ def create_pipeline(
     privacy_evaluator = PrivacyEvaluator(
         model=trainer.outputs["model"],
         examples=example_gen.outputs["examples"],
-        config=PrivacyConfig(
-            model_spec={
-                "label_key": taxi_model.LABEL_KEY,
-                "preprocessing_function_names": ["transform_features"],
-            },
-            slicing_specs=[{"feature_keys": ["payment_type"]}],
-        ),
+        config=measured_by_default() if privacy_config is None else privacy_config,
     )
     # ... and whether that is little enough. It blesses what the Evaluator blessed as well.
     gate_inputs = {
@@ -126,6 +122,20 @@ def create_pipeline(
             str(metadata_path)
         ),
         beam_pipeline_args=list(beam_pipeline_args),
+    )
+
+
+def measured_by_default() -> PrivacyConfig:
+    """What an attacker would find that sees the model's answers.
+
+    Set its `white_box` to measure one that holds the model's parameters too.
+    """
+    return PrivacyConfig(
+        model_spec={
+            "label_key": taxi_model.LABEL_KEY,
+            "preprocessing_function_names": ["transform_features"],
+        },
+        slicing_specs=[{"feature_keys": ["payment_type"]}],
     )
 
 

@@ -58,7 +58,13 @@ RUNS = (
     required=True,
     help="Folder for the artifacts, the metadata store, the pushed model and the log.",
 )
-def main(output: Path) -> None:
+@click.option(
+    "--white-box",
+    "is_white_box",
+    is_flag=True,
+    help="Also measure an attacker that holds the model: gradients and activations.",
+)
+def main(output: Path, is_white_box: bool) -> None:
     """Runs the Chicago taxi pipeline with two models, one of which is not pushed.
 
     Run a second time with the same folder, everything comes from the cache.
@@ -67,11 +73,18 @@ def main(output: Path) -> None:
     with logs_in(output / LOG_FILE) as terminal:
         # In a file nothing is gained by folding lines at 80 columns.
         width = None if terminal.isatty() else 120
-        run_demo(output, Console(file=terminal, width=width))
+        run_demo(output, Console(file=terminal, width=width), is_white_box=is_white_box)
 
 
-def run_demo(output: Path, console: Console) -> dict[str, RunSummary]:
+def run_demo(
+    output: Path, console: Console, *, is_white_box: bool = False
+) -> dict[str, RunSummary]:
     """Runs the pipeline with each model and shows what came of it.
+
+    Args:
+      output: Where everything goes.
+      console: Where it is shown.
+      is_white_box: Whether an attacker that holds the model is measured too.
 
     Returns:
       The summary of each run, by the run's name.
@@ -86,7 +99,9 @@ def run_demo(output: Path, console: Console) -> dict[str, RunSummary]:
     for run in RUNS:
         values = ", ".join(f"{name}={value}" for name, value in run.hyperparameters.items())
         _say(console, f"\n{run.name}: {run.description}\n  ({values})")
-        summaries[run.name] = _run_pipeline(output, run.hyperparameters, console)
+        summaries[run.name] = _run_pipeline(
+            output, run.hyperparameters, console, is_white_box=is_white_box
+        )
     _show_summaries(summaries, console)
     _show_pushed(output / SERVING, summaries, console)
     return summaries
@@ -102,19 +117,23 @@ def taxi_data() -> Path:
 
 
 def _run_pipeline(
-    output: Path, hyperparameters: Mapping[str, object], console: Console
+    output: Path, hyperparameters: Mapping[str, object], console: Console, *, is_white_box: bool
 ) -> RunSummary:
     from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
     from tfx_privacy.pipelines import taxi, taxi_examples, taxi_summary
     from tfx_privacy.pipelines.taxi_progress import NodeProgress
 
+    measured = taxi.measured_by_default()
+    if is_white_box:
+        measured.white_box.SetInParent()
     pipeline = taxi.create_pipeline(
         example_gen=taxi_examples.split_by_hash(taxi_data()),
         pipeline_root=output / "artifacts",
         metadata_path=output / METADATA_FILE,
         serving_dir=output / SERVING,
         hyperparameters=hyperparameters,
+        privacy_config=measured,
     )
     with NodeProgress(console):
         LocalDagRunner().run(pipeline)

@@ -311,7 +311,7 @@ class PrivacyConfig(google.protobuf.message.Message):
         """How the attack "white_box_network" learns."""
     privacy_meter_files: builtins.bool
     """Whether the files that ML Privacy Meter writes (`member_probs.npy` and so on) are
-    written too, into the folder `privacy_meter` of the record risk. They are personal
+    written too, into the folder `_privacy_meter` of the record risk. They are personal
     data. Default false.
     """
     def __init__(

@@ -145,7 +145,9 @@ class FittedOn(google.protobuf.message.Message):
         """Rows that attacks were fitted on."""
     @property
     def shared(self) -> global___SideCounts:
-        """Rows left out of these because the judged model's signals have them too."""
+        """Rows left out because the judged model's signals have them too: of the whole table,
+        after its duplicates and one row a unit, before the sample is drawn.
+        """
     def __init__(
         self,
         *,
@@ -473,7 +475,9 @@ class Records(google.protobuf.message.Message):
         """Rows left out because another row of the same unit was taken."""
     @property
     def fit(self) -> global___SideCounts:
-        """Rows that attacks were fitted on."""
+        """Rows that attacks were fitted on; where `fitted_on` is set, those of its own sample
+        that slices, the blind baseline and the spread of classes come from.
+        """
     @property
     def fit_beyond_sample(self) -> global___SideCounts:
         """FIT rows beyond the sample's size. No attack is fitted on them and no number

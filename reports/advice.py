@@ -9,6 +9,7 @@ from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
 from tfx_privacy.reports.advice_entry import Advice
+from tfx_privacy.reports.attack_words import has_white_box_attacks
 from tfx_privacy.reports.mitigations import mitigations
 from tfx_privacy.reports.names import name_of
 from tfx_privacy.reports.numerals import count_text, number_text
@@ -38,9 +39,10 @@ def next_steps(reading: Reading, slice_minimum: thresholds_pb2.RecordCounts) -> 
 
 def limits_of_the_result(results: results_pb2.PrivacyResults) -> list[str]:
     """What the result does not show, one sentence each."""
+    unknown = "models" if has_white_box_attacks(results) else "the model's weights, models"
     limits = [
-        "It holds for the attacks that ran. An attacker with more knowledge (the model's weights, "
-        "models trained on similar data) may find more.",
+        f"It holds for the attacks that ran. An attacker with more knowledge ({unknown} trained on "
+        "similar data) may find more.",
         "It is about membership: whether a record was used for training. Other leaks, such as "
         "reconstructing a record or inferring an attribute of it, were not measured.",
         "It speaks of the average over the records judged. Single records, outliers above all, can "
@@ -48,6 +50,11 @@ def limits_of_the_result(results: results_pb2.PrivacyResults) -> list[str]:
         "It is as good as the splits: members and non-members must come from the same population "
         "and differ in nothing but having been trained on.",
     ]
+    if results.HasField("fitted_on"):
+        limits.append(
+            "The attacks were built on another model, of which the attacker knows the members. An "
+            "attacker who knows members of this very model may find more."
+        )
     if not results.records.duplicates_checked:
         limits.append(
             "Duplicates were not checked, because the records have no id. A record on both sides "

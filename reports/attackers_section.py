@@ -88,12 +88,11 @@ def attackers_section(results: results_pb2.PrivacyResults) -> AttackersSection |
     columns = [spec for spec in metric_columns(results) if spec.name in _SHOWN_METRICS]
     series = _series(everybody, found, results.best_attack)
     drawn = _most_telling(series)
+    fit = results.fitted_on.fit if results.HasField("fitted_on") else results.records.fit
     shares = {point.share for line in drawn for point in line.points}
     return AttackersSection(
         measures=[measure_of(spec) for spec in columns],
-        groups=[
-            _group(attacker, columns, found, results.records.fit.members) for attacker in everybody
-        ],
+        groups=[_group(attacker, columns, found, fit.members) for attacker in everybody],
         plot=known_plot(drawn, _label(drawn)) if len(shares) > 1 else None,
         legend=known_legend(drawn),
         not_drawn=len(series) - len(drawn),
@@ -115,7 +114,7 @@ def _group(
     return AttackerGroup(
         name=attacker.name,
         known=f"{share_text(attacker.members_known)} ({count_text(number)})",
-        sees="everything" if _sees_all(attacker) else ", ".join(attacker.signals),
+        sees="everything" if _sees_all(attacker) else _in_words(attacker.signals),
         rows=[(name, _values(attack, columns)) for name, attack in ran if attack is not None],
     )
 
@@ -169,6 +168,11 @@ def _most_telling(series: Sequence[KnownSeries]) -> list[KnownSeries]:
     ranked = sorted(series, key=lambda line: (not line.is_best, -line.rise))
     kept = {line.attack for line in ranked[:_MOST_LINES]}
     return [line for line in series if line.attack in kept]
+
+
+def _in_words(signals: Sequence[str]) -> str:
+    """The signals' names as text: "gradient norms" and so on."""
+    return ", ".join(name.replace("_", " ") for name in signals)
 
 
 def _sees_all(attacker: config_pb2.Attacker) -> bool:

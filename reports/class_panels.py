@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tfx_privacy.reports.names import visible
 
-_WIDTH, _HEIGHT = 200.0, 64.0
+WIDTH, HEIGHT = 200.0, 64.0
 # Neighbouring bins are put together: a class has fewer records than all.
 _BINS_TOGETHER = 2
 
@@ -31,7 +31,7 @@ def class_panel(shares: NDArray[np.float64], highest: float, label: str) -> Mark
       highest: The share that is as high as the panel; that of all panels.
       label: What the panel shows, for those who do not see it.
     """
-    members, nonmembers = (_outline(side, highest) for side in shares)
+    members, nonmembers = (outline(side, highest) for side in shares)
     return Markup(
         '<svg class="panel" role="img" aria-label="{label}" viewBox="0 0 {width:.0f} {height:.0f}">'
         '<path class="prior" d="M{middle:.0f} 2V{base:.0f}"/>'
@@ -39,17 +39,23 @@ def class_panel(shares: NDArray[np.float64], highest: float, label: str) -> Mark
         '<path class="axis" d="M0 {base:.0f}H{width:.0f}"/></svg>'
     ).format(
         label=visible(label),
-        width=_WIDTH,
-        height=_HEIGHT,
-        middle=_WIDTH / 2,
-        base=_HEIGHT - 2,
+        width=WIDTH,
+        height=HEIGHT,
+        middle=WIDTH / 2,
+        base=HEIGHT - 2,
         members=members,
         nonmembers=nonmembers,
     )
 
 
-def _outline(shares: NDArray[np.float64], highest: float) -> str:
-    base, step = _HEIGHT - 2, _WIDTH / len(shares)
+def outline(shares: NDArray[np.float64], highest: float) -> str:
+    """The path of one side's bars, as wide and as high as a panel.
+
+    Args:
+      shares: [bars].
+      highest: The share that is as high as the panel.
+    """
+    base, step = HEIGHT - 2, WIDTH / len(shares)
     heights = base - (base - 2) * shares / highest if highest > 0 else np.full(len(shares), base)
     parts = [f"M0 {base:.1f}"]
     for bar, height in enumerate(heights.tolist()):

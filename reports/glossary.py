@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tfx_privacy.proto import privacy_results_pb2 as results_pb2
+
 TERMS: tuple[tuple[str, str], ...] = (
     ("Member", "A record that the model was trained on; a non-member is one that it was not."),
     (
@@ -32,8 +34,9 @@ TERMS: tuple[tuple[str, str], ...] = (
     ),
     (
         "FIT and JUDGE",
-        "One third of the records, chosen by a hash, is used to build the attacks (FIT); every "
-        "number in this report comes from the rest (JUDGE), which the attacks have not seen.",
+        "One third of the records, chosen by a hash, is used to build the attacks (FIT), unless "
+        "records of another model are; every number in this report comes from the rest (JUDGE), "
+        "which the attacks have not seen.",
     ),
     (
         "Slice",
@@ -81,3 +84,36 @@ TERMS: tuple[tuple[str, str], ...] = (
         "and never an upper limit: only the way of training gives that.",
     ),
 )
+_WHITE_BOX_TERMS: tuple[tuple[str, str], ...] = (
+    (
+        "Black-box and white-box",
+        "Who sees the model's answers alone, and who holds the model with its parameters. The "
+        "latter can do all that the former can. What the parameters add is measured as white-box "
+        "minus black-box: the difference of the best attack of each kind, chosen on FIT, on the "
+        "same JUDGE records. Below 0 it says that they add nothing; they take nothing away.",
+    ),
+    (
+        "Parameters",
+        "The numbers of a model that training sets; a layer is a part of the model that has some.",
+    ),
+    (
+        "Gradient",
+        "In which direction, and how far, training on a record would push each parameter.",
+    ),
+    (
+        "Gradient norm",
+        "The length of that push: one number for a layer, or for all layers together. It is small "
+        "where the model already answers the record well.",
+    ),
+    (
+        "Gradient sketch",
+        "A gradient shrunk to a few numbers by a random projection that is the same for all "
+        "records: what is alike stays alike.",
+    ),
+    ("Activations", "What comes out of a layer while the model works on a record."),
+)
+
+
+def terms_of(results: results_pb2.PrivacyResults) -> tuple[tuple[str, str], ...]:
+    """The terms that a report on such results uses."""
+    return (*TERMS, *_WHITE_BOX_TERMS) if results.HasField("white_box") else TERMS

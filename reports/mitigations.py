@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.reports.advice_entry import Advice
+from tfx_privacy.reports.attack_words import has_white_box_attacks
 from tfx_privacy.reports.explanation_findings import (
     ExplanationFindings,
     explanation_findings,
     has_accuracies,
 )
 from tfx_privacy.reports.explanation_words import gap_text
+from tfx_privacy.reports.white_box_words import adds
 
 # From this lower bound of the AUC on, remedies without a guarantee leave much.
 _STRONG = 0.7
@@ -27,7 +29,9 @@ def mitigations(results: results_pb2.PrivacyResults) -> list[Advice]:
     if findings.small_classes_leak_more:
         steps.append(_SMALL_CLASSES)
     steps.append(_MORE_DATA)
-    steps.append(_LESS_OUTPUT)
+    steps.append(_less_output(results))
+    if any(map(adds, results.white_box.differences)):
+        steps.append(_KEEP_THE_PARAMETERS)
     steps.append(_dp_sgd(results))
     return steps
 
@@ -68,6 +72,22 @@ def _regularise(findings: ExplanationFindings) -> Advice:
     return Advice("Regularise", text)
 
 
+def _less_output(results: results_pb2.PrivacyResults) -> Advice:
+    beyond = (
+        " Against those who hold the parameters it does nothing: they work out the whole answer, "
+        "and all that the white-box attacks look at, by themselves."
+        if has_white_box_attacks(results)
+        else ""
+    )
+    return Advice(
+        "Give away less of the output",
+        "Returning the predicted class alone hides most of what these attacks use. Rounding the "
+        "probabilities or returning the top few barely helps (Shokri et al., S&P 2017, section "
+        "VIII). The model itself remembers as much as before: this protects against those who see "
+        f"outputs only.{beyond}",
+    )
+
+
 def _dp_sgd(results: results_pb2.PrivacyResults) -> Advice:
     lower = max(
         (e.value.lower for e in results.best_of_attacks if e.metric.name == "auc"), default=0.0
@@ -96,10 +116,10 @@ _SMALL_CLASSES = Advice(
     "2017, section VI): the less there is of a class, the more the model relies on each record of "
     "it.",
 )
-_LESS_OUTPUT = Advice(
-    "Give away less of the output",
-    "Returning the predicted class alone hides most of what these attacks use. Rounding the "
-    "probabilities or returning the top few barely helps (Shokri et al., S&P 2017, section VIII). "
-    "The model itself remembers as much as before: this protects against those who see outputs "
-    "only.",
+_KEEP_THE_PARAMETERS = Advice(
+    "Hand out answers, not the model",
+    "The parameters add to the risk here. Where answers are enough, serve them from a place that "
+    "the model does not leave. Where it has to leave (to devices, to another's cloud, to the "
+    "aggregator of federated training), only what was done in training protects it: of these "
+    "steps, all but giving away less of the output.",
 )

@@ -24,7 +24,7 @@ from tfx_privacy.reports.control_findings import controls_of
 from tfx_privacy.reports.controls_section import controls_section
 from tfx_privacy.reports.epsilon_words import epsilon_sentences
 from tfx_privacy.reports.explanation_section import explanation_section
-from tfx_privacy.reports.glossary import TERMS
+from tfx_privacy.reports.glossary import terms_of
 from tfx_privacy.reports.histogram_section import histogram_section
 from tfx_privacy.reports.key_figures import key_figures
 from tfx_privacy.reports.measures import measure_of
@@ -40,6 +40,8 @@ from tfx_privacy.reports.slices_table import slices_table
 from tfx_privacy.reports.templates import template
 from tfx_privacy.reports.thresholds_table import threshold_rows
 from tfx_privacy.reports.verdict_controls import control_rows
+from tfx_privacy.reports.white_box_section import white_box_section
+from tfx_privacy.reports.white_box_words import fitted_on_sentence
 from tfx_privacy.reports.words import attacker, finding
 from tfx_privacy.verdict.limits import resolve_thresholds
 
@@ -116,10 +118,11 @@ def _context(
         "finding": finding(reading),
         "epsilon": epsilon_sentences(reading),
         "attacker": attacker(results),
+        "fitted_on": fitted_on_sentence(results),
         "key_figures": key_figures(reading),
         "controls": controls_section(results, reading.controls),
         "facts": _facts(results),
-        "records": records_rows(results.records),
+        "records": records_rows(results),
         "measures": [measure_of(spec) for spec in columns],
         "attacks": attack_rows(results),
         "best_values": best_values(results),
@@ -129,6 +132,7 @@ def _context(
         "roc": roc_section(results, evidence),
         "histogram": histogram_section(results, evidence),
         "attackers": attackers_section(results),
+        "white_box": white_box_section(reading),
         "record_risk": record_risk_section(results),
         "explanation": explanation_section(results),
         "slices": slices_table(results, slice_columns, slice_minimum),
@@ -137,7 +141,7 @@ def _context(
         "slice_minimum": slice_minimum,
         "next_steps": next_steps(reading, slice_minimum),
         "limits": limits_of_the_result(results),
-        "glossary": TERMS,
+        "glossary": terms_of(results),
         "config": _config_text(results.config),
         "stages": [(entry.stage, seconds_text(entry.seconds)) for entry in results.stages],
         "total_time": seconds_text(sum(entry.seconds for entry in results.stages)),
@@ -158,6 +162,7 @@ def _facts(results: results_pb2.PrivacyResults) -> list[tuple[str, str]]:
         ("Members", f"split {', '.join(splits.members)}" if splits.members else ""),
         ("Non-members", f"split {', '.join(splits.nonmembers)}" if splits.nonmembers else ""),
         ("Identity of a record", model.identity),
+        ("Attacks built on", results.fitted_on.signals_uri),
     ]
     return [(term, value) for term, value in facts if value]
 

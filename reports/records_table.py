@@ -19,8 +19,9 @@ class RecordsRow:
     is_total: bool = False
 
 
-def records_rows(records: results_pb2.Records) -> list[RecordsRow]:
-    """From what was read to what was judged."""
+def records_rows(results: results_pb2.PrivacyResults) -> list[RecordsRow]:
+    """From what was read to what was judged, then what attacks were built on if other records."""
+    records = results.records
     duplicates = (
         _row(
             "Duplicates, left out", "their content or key occurs more than once", records.duplicate
@@ -30,6 +31,11 @@ def records_rows(records: results_pb2.Records) -> list[RecordsRow]:
             "Duplicates not checked", "the records have no id", "not checked", "not checked"
         )
     )
+    use_of_fit = (
+        "slices and controls were prepared on these; no attack was built on them"
+        if results.HasField("fitted_on")
+        else "the attacks were built on these"
+    )
     return [
         _row("Read", "", records.read, is_total=True),
         duplicates,
@@ -38,7 +44,7 @@ def records_rows(records: results_pb2.Records) -> list[RecordsRow]:
             "another row of the same person or unit was taken",
             records.same_unit,
         ),
-        _row("FIT", "the attacks were built on these", records.fit),
+        _row("FIT", use_of_fit, records.fit),
         _row(
             "Beyond the FIT sample",
             "they have a risk, and serve nothing else",
@@ -46,6 +52,24 @@ def records_rows(records: results_pb2.Records) -> list[RecordsRow]:
         ),
         _row(
             "JUDGE", "every interval in this report comes from these", records.judge, is_total=True
+        ),
+        *_rows_of_another_model(results),
+    ]
+
+
+def _rows_of_another_model(results: results_pb2.PrivacyResults) -> list[RecordsRow]:
+    if not results.HasField("fitted_on"):
+        return []
+    return [
+        _row(
+            "Of another model",
+            "the attacks were built on these, which are not among those read",
+            results.fitted_on.fit,
+        ),
+        _row(
+            "Of another model, left out",
+            "those read have them too, so no attack was built on them",
+            results.fitted_on.shared,
         ),
     ]
 

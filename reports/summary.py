@@ -11,6 +11,7 @@ from tfx_privacy.metrics.registry import metric_from_spec, metric_key
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
+from tfx_privacy.reports import white_box_words
 from tfx_privacy.reports.measures import find_metric, measure_of, measured_text
 from tfx_privacy.reports.numerals import count_text
 from tfx_privacy.reports.plain_text import cell, plain, rule_table
@@ -31,7 +32,7 @@ _MOST_SLICE_METRICS = 2
 
 
 def summary_text(results: results_pb2.PrivacyResults) -> str:
-    """The best attack over all, and the slices most exposed, in one block.
+    """The best attack over all, what the model's parameters add, and the slices most exposed.
 
     The estimate is of the attack that was best on FIT, the bounds hold for the best of
     all attacks; so on each slice.
@@ -42,6 +43,7 @@ def summary_text(results: results_pb2.PrivacyResults) -> str:
     if not results.best_of_attacks:
         return plain([cell("No attack ran."), *slices_summary(results)])
     number = len(results.attacks)
+    white_box = white_box_words.one_line(results)
     told = ", ".join(
         f"{measure_of(entry.metric).title} "
         f"{measured_text(measure_of(entry.metric), entry.value).with_interval}"
@@ -50,6 +52,7 @@ def summary_text(results: results_pb2.PrivacyResults) -> str:
     return plain(
         [
             cell(f"Best of {number} attack{'s' * (number > 1)} ({results.best_attack}): {told}."),
+            *([cell(white_box)] if white_box else []),
             *slices_summary(results),
         ]
     )

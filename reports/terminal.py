@@ -9,6 +9,7 @@ from rich.text import Text
 from tfx_privacy.metrics.counts import Evidence
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.proto import privacy_verdict_pb2 as verdict_pb2
+from tfx_privacy.reports import white_box_words
 from tfx_privacy.reports.attacks_table import attack_rows, best_values, metric_columns
 from tfx_privacy.reports.banner import banner_of
 from tfx_privacy.reports.controls_section import power_sentences
@@ -79,6 +80,8 @@ def results_table(results: results_pb2.PrivacyResults, evidence: Evidence) -> st
     parts.extend([Text(""), *slices, Text("")] if slices else [])
     why = one_line(results)
     parts.extend([cell(why)] if why else [])
+    white_box = white_box_words.one_line(results)
+    parts.extend([cell(white_box)] if white_box else [])
     skipped = [f"{attack.name}: {attack.reason}" for attack in results.skipped_attacks]
     parts.extend(listed("Attacks that did not run:", skipped))
     parts.append(Text(""))
@@ -202,6 +205,6 @@ def _records_table(results: results_pb2.PrivacyResults) -> Table:
     table.add_column("")
     table.add_column("Members", justify="right")
     table.add_column("Non-members", justify="right")
-    for row in records_rows(results.records):
+    for row in records_rows(results):
         table.add_row(row.title, row.members, row.nonmembers)
     return table

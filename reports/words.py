@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tfx_privacy.metrics.controls import ControlOutcome
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
+from tfx_privacy.reports.attack_words import has_white_box_attacks
 from tfx_privacy.reports.measures import Measure, measure_of, spoken_text
 from tfx_privacy.reports.numerals import count_text
 from tfx_privacy.reports.reading import Reading, Shown, headline, is_below_chance
@@ -46,6 +47,8 @@ def finding(reading: Reading) -> str:
 
 def attacker(results: results_pb2.PrivacyResults) -> str:
     """Who the attacker is: "An attacker who sees the model's outputs"."""
+    if has_white_box_attacks(results):
+        return "An attacker who holds the model's parameters"
     seen = "outputs" if results.model.output_width else "loss on a record"
     return f"An attacker who sees the model's {seen}"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,9 @@ from tfx_privacy.signals.target_plan import TargetPlan
 from tfx_privacy.signals.worker_errors import input_error_of
 
 if TYPE_CHECKING:
-    from tfx_privacy.signals.target import Target
+    from tfx_privacy.signals.observed_model import ObservedModel
+
+_LOGGER = logging.getLogger(__name__)
 
 # How many examples of each split are looked at before the job.
 _PEEK = 1000
@@ -127,7 +130,11 @@ def observe(
         names = {name for part in parts for name in part.features}
         identity_of_rows = _describe_identity(options.identity, names)
         description = table_writer.commit(
-            table_dir, layout, identity_of_rows, buckets, [part.written for part in parts]
+            table_dir,
+            _noted(layout, parts),
+            identity_of_rows,
+            buckets,
+            [part.written for part in parts],
         )
         if options.identity.key_feature:
             table_reader.require_unique_ids(
@@ -157,6 +164,7 @@ class _Part:
 
     written: table_writer.Written
     features: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def _layout(
@@ -177,7 +185,19 @@ def _layout(
         has_loss=True,
         has_units=bool(options.identity.unit_feature),
         has_weight=bool(options.example_weight_key),
+        white_box=plan.white_box.layout if plan.white_box else None,
     )
+
+
+def _noted(layout: TableLayout, parts: Sequence[_Part]) -> TableLayout:
+    """The layout with what any worker had to note, which the user is told once."""
+    if layout.white_box is None:
+        return layout
+    told = {note for part in parts for note in part.notes}
+    notes = tuple(sorted(told | {*layout.white_box.notes}))
+    for note in notes:
+        _LOGGER.warning("white-box signals: %s", note)
+    return dataclasses.replace(layout, white_box=dataclasses.replace(layout.white_box, notes=notes))
 
 
 def _label_spec(plan: TargetPlan, options: ObserveOptions) -> LabelSpec:
@@ -233,6 +253,7 @@ def _told(path: str) -> list[_Part]:
                 part["written"]["input_bytes"],
             ),
             tuple(part["features"]),
+            tuple(part["notes"]),
         )
         for part in json.loads(files.read_bytes(path))
     ]
@@ -250,13 +271,13 @@ class _Observe(beam.DoFn):
 
     def __init__(self, job: _Job) -> None:
         self._job = job
-        self._shared_target = Shared()
-        self._target: Target | None = None
+        self._shared_model = Shared()
+        self._model: ObservedModel | None = None
         self._writer: table_writer.TableWriter | None = None
         self._features: set[str] = set()
 
     def setup(self) -> None:
-        self._target = self._shared_target.acquire(lambda: _load_target(self._job.plan))
+        self._model = self._shared_model.acquire(lambda: _load_model(self._job.plan))
 
     def start_bundle(self) -> None:
         self._discard()
@@ -265,16 +286,18 @@ class _Observe(beam.DoFn):
         self._features = set()
 
     def process(self, batch: ExampleBatch) -> None:
-        assert self._target is not None
+        assert self._model is not None
         assert self._writer is not None
         columns = decode(batch.records, batch.where)
         self._features.update(_names_and_types(columns))
-        signals = _signals(self._job, self._target, batch, columns)
+        signals = _signals(self._job, self._model, batch, columns)
         self._writer.append(signals, batch.source.split)
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
+        assert self._model is not None
         assert self._writer is not None
-        part = _Part(self._writer.finish(), tuple(sorted(self._features)))
+        features = tuple(sorted(self._features))
+        part = _Part(self._writer.finish(), features, self._model.notes)
         self._writer = None
         yield WindowedValue(part, GlobalWindow().max_timestamp(), [GlobalWindow()])
 
@@ -288,11 +311,11 @@ class _Observe(beam.DoFn):
             self._writer = None
 
 
-def _load_target(plan: TargetPlan) -> Target:
+def _load_model(plan: TargetPlan) -> ObservedModel:
     # Imports TensorFlow.
-    from tfx_privacy.signals.target import Target
+    from tfx_privacy.signals.observed_model import ObservedModel
 
-    return Target.load(plan)
+    return ObservedModel.load(plan)
 
 
 def _names_and_types(columns: Columns) -> Iterator[str]:
@@ -300,11 +323,11 @@ def _names_and_types(columns: Columns) -> Iterator[str]:
         yield f"{name}: {column.type.value_type}"
 
 
-def _signals(job: _Job, target: Target, batch: ExampleBatch, columns: Columns) -> Signals:
+def _signals(job: _Job, model: ObservedModel, batch: ExampleBatch, columns: Columns) -> Signals:
     """What is seen of a batch of examples."""
     where, plan, options = batch.where, job.plan, job.options
     try:
-        output = target.run(batch.records)
+        output = model.run(batch.records)
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
     if plan.label_is_transformed:
@@ -315,6 +338,10 @@ def _signals(job: _Job, target: Target, batch: ExampleBatch, columns: Columns) -
         label = labels_of_column(columns.features, columns.rows, job.label_spec, where)
     loss = losses(plan.task, output.logits, label)
     require_finite(loss, "losses", where)
+    try:
+        inside = model.look_inside(batch.records, label)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
     return Signals(
         task=plan.task,
         ids=_ids(columns, options.identity, where),
@@ -329,6 +356,9 @@ def _signals(job: _Job, target: Target, batch: ExampleBatch, columns: Columns) -
             for feature in options.slice_features
         },
         inputs=input_columns(columns.features, columns.rows, job.layout.input_features, where),
+        gradient_norms=inside.gradient_norms,
+        gradient_sketches=inside.gradient_sketches,
+        activations=inside.activations,
     )
 
 

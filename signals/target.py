@@ -47,7 +47,12 @@ class Target:
         Raises:
           InputError: If the model is not there, or not the one that was planned for.
         """
-        program = TargetProgram.build(plan, SavedModel.load(plan.model_dir))
+        return cls.of(TargetProgram.build(plan, SavedModel.load(plan.model_dir)))
+
+    @classmethod
+    def of(cls, program: TargetProgram) -> Target:
+        """The target of a program whose plan has nothing left open."""
+        plan = program.plan
         return cls(plan, program.fetch_logits() if plan.reads_logits else program.fetch_output())
 
     def run(self, serialized: Sequence[bytes]) -> TargetOutput:

@@ -20,8 +20,9 @@ PROBABILITY_SLACK = 1e-6
 # How far from 1 the probabilities of one row may sum up to: float16 gets this near.
 SUM_SLACK = 1e-3
 
-_SMALLEST = np.finfo(np.float32).tiny
-_LARGEST_BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))
+# What probabilities are kept between before their logarithm is taken.
+SMALLEST = np.finfo(np.float32).tiny
+LARGEST_BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))
 
 
 class Activation(enum.Enum):
@@ -240,8 +241,8 @@ def logits_of_values(
     probabilities = values.astype(np.float64)
     _check_probabilities(probabilities, task, where, first_row)
     if sums_to_one(task, probabilities.shape[1]):
-        return np.log(np.clip(probabilities, _SMALLEST, 1)).astype(np.float32)
-    kept = np.clip(probabilities, _SMALLEST, _LARGEST_BELOW_ONE)
+        return np.log(np.clip(probabilities, SMALLEST, 1)).astype(np.float32)
+    kept = np.clip(probabilities, SMALLEST, LARGEST_BELOW_ONE)
     return np.asarray(np.log(kept) - np.log1p(-kept), np.float32)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.signals.errors import InputError
 from tfx_privacy.signals.target_features import ParsedFeature
+from tfx_privacy.signals.white_box_plan import WhiteBoxPlan
 
 DEFAULT_SIGNATURE = "serving_default"
 
@@ -57,6 +58,7 @@ class TargetPlan:
       label_width: Values of the transformed label an example; 0 where there is none.
       batch_size: Rows that the model is run on at once. It is the signature's own
         where that is fixed.
+      white_box: What is computed inside the model; None for nothing.
     """
 
     model_dir: str
@@ -75,6 +77,7 @@ class TargetPlan:
     label_is_transformed: bool
     label_width: int
     batch_size: int
+    white_box: WhiteBoxPlan | None = None
 
     @property
     def signature_in_words(self) -> str:
@@ -93,10 +96,13 @@ def plan_target(
     batch_size: int,
     examples: Sequence[bytes],
     transform_graph_dir: str | None = None,
+    white_box: config_pb2.WhiteBoxSpec | None = None,
+    seed: int = 0,
 ) -> TargetPlan:
     """Checks at the door all that a few examples can show, and plans the runs.
 
-    The model is loaded and run on the examples once.
+    The model is loaded and run on the examples once, forward and where white-box signals
+    are asked for back.
 
     Args:
       model_dir: Directory of a SavedModel.
@@ -104,13 +110,16 @@ def plan_target(
       batch_size: Rows that the model is to be run on at once.
       examples: Some ten of the serialised examples that are to be measured.
       transform_graph_dir: Directory of a TransformGraph artifact.
+      white_box: Which white-box signals are wanted, with sizes filled in; None for none.
+      seed: Of their random projections.
 
     Returns:
       The plan, with nothing left open.
 
     Raises:
       InputError: If the model, signature, output, features, label or configuration do
-        not fit together, or what the output holds cannot be known.
+        not fit together, what the output holds cannot be known, or white-box signals
+        cannot be computed.
     """
     if not model_spec.label_key:
         raise InputError("model_spec.label_key is empty: expected the feature that holds the label")
@@ -120,8 +129,16 @@ def plan_target(
     # These import TensorFlow.
     from tfx_privacy.signals.saved_model import SavedModel
     from tfx_privacy.signals.target_inputs import plan_inputs
-    from tfx_privacy.signals.target_trial import finish_plan
+    from tfx_privacy.signals.target_trial import try_target
 
     model = SavedModel.load(model_dir)
     draft = plan_inputs(model, model_spec, batch_size, examples, transform_graph_dir)
-    return finish_plan(draft, model, model_spec, examples)
+    program = try_target(draft, model, model_spec, examples)
+    if white_box is None:
+        return program.plan
+
+    # This does too.
+    from tfx_privacy.signals.white_box_trial import plan_white_box
+
+    inside = plan_white_box(program, model, white_box, seed, examples)
+    return dataclasses.replace(program.plan, white_box=inside)

@@ -34,13 +34,16 @@ class _Trial:
     logits: NDArray[Any] | None
 
 
-def finish_plan(
+def try_target(
     draft: TargetPlan,
     model: SavedModel,
     spec: config_pb2.ModelSpec,
     examples: Sequence[bytes],
-) -> TargetPlan:
+) -> TargetProgram:
     """Settles task, kind, width and logits of a plan, and runs it on the examples.
+
+    Returns:
+      The program, with the plan settled.
 
     Raises:
       InputError: If the examples are not what the signature parses, the model fails on
@@ -69,9 +72,9 @@ def finish_plan(
         label_width=_label_width(trial.label, draft),
     )
     _check_type(plan, trial.output)
-    fetch = program.fetch_logits() if plan.reads_logits else program.fetch_output()
-    Target(plan, fetch).run(examples)
-    return plan
+    settled = dataclasses.replace(program, plan=plan)
+    Target.of(settled).run(examples)
+    return settled
 
 
 def _run(program: TargetProgram, examples: list[bytes]) -> _Trial:

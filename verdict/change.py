@@ -80,6 +80,13 @@ def _counts_before(
             f"the attacker '{attacker}' of the attack '{attack}' is {then} in the baseline and "
             f"{now} here: a rise could be the attacker's",
         )
+    if results.HasField("fitted_on") != baseline.results.HasField("fitted_on"):
+        there, here = _fitted_on(baseline.results), _fitted_on(results)
+        return Problem(
+            attack,
+            f"attacks were fitted on {there} in the baseline and on {here} here: a rise could be "
+            "the attacker's",
+        )
     listed = {one.name: one for one in baseline.results.attacks}
     if attack not in listed:
         return Problem(attack, f"the attack '{attack}' did not run on the baseline")
@@ -87,6 +94,13 @@ def _counts_before(
     if isinstance(found, Problem):
         return Problem(attack, f"in the baseline {found.why}")
     return found
+
+
+def _fitted_on(results: results_pb2.PrivacyResults) -> str:
+    """Whose records the attacks were fitted on, in words."""
+    if results.HasField("fitted_on"):
+        return f"another model's records ({results.fitted_on.signals_uri})"
+    return "records of the model that is judged"
 
 
 def _knowledge(attacker: str, results: results_pb2.PrivacyResults) -> str:

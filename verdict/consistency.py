@@ -26,6 +26,7 @@ from tfx_privacy.verdict.numbers_agree import (
     has_nan,
 )
 from tfx_privacy.verdict.risk_consistency import check_record_risk
+from tfx_privacy.verdict.white_box_consistency import check_fitted_on, check_white_box
 
 SCHEMA_VERSION = 4
 _ROUNDING = 1e-9
@@ -35,11 +36,12 @@ def check_consistent(results: results_pb2.PrivacyResults, evidence: Evidence) ->
     """Refuses results that do not agree with the counts beside them.
 
     Everything that is listed is computed again: the attacks on the whole and on each
-    slice, the best of them, the runs of the controls, the power, and the numbers of
-    records. Every attack that was asked for has to be listed or skipped, every run of a
-    control listed, and every row that was read accounted for. A value listed as NaN is
-    left to the verdict, and so is an attack whose counts are missing. Exact values, which
-    are of scores and not of counts, have to be possible.
+    slice, the best of them, those compared with and without white-box signals, the runs
+    of the controls, the power, and the numbers of records. Every attack that was asked for
+    has to be listed or skipped, every run of a control listed, and every row that was read
+    accounted for. A value listed as NaN is left to the verdict, and so is an attack whose
+    counts are missing. Exact values, which are of scores and not of counts, have to be
+    possible.
 
     Raises:
       ValueError: If something disagrees by more than 1e-9, counts have no meaning, an
@@ -69,6 +71,8 @@ def check_consistent(results: results_pb2.PrivacyResults, evidence: Evidence) ->
     check_controls(results, evidence)
     check_explanation(results)
     check_record_risk(results)
+    check_white_box(results, evidence)
+    check_fitted_on(results)
 
 
 def _check_listed(results: results_pb2.PrivacyResults, evidence: Evidence) -> None:

@@ -29,6 +29,8 @@ class PrivacyEvaluatorSpec(ComponentSpec):
             type=standard_artifacts.TransformGraph, optional=True
         ),
         executor.SCHEMA: ChannelParameter(type=standard_artifacts.Schema, optional=True),
+        # May be left out; given and empty, attacks must not be fitted on something else.
+        executor.FIT_ON: ChannelParameter(type=PrivacySignals, optional=True, allow_empty=False),
     }
     OUTPUTS = {
         executor.METRICS: ChannelParameter(type=PrivacyMetrics),
@@ -65,6 +67,7 @@ class PrivacyEvaluator(base_beam_component.BaseBeamComponent):
         transform_graph: types.BaseChannel | None = None,
         schema: types.BaseChannel | None = None,
         config: config_pb2.PrivacyConfig | None = None,
+        fit_on: types.BaseChannel | None = None,
     ) -> None:
         """Describes the node.
 
@@ -77,6 +80,10 @@ class PrivacyEvaluator(base_beam_component.BaseBeamComponent):
           schema: The examples' schema. Where given, features that the
             configuration names are looked up in it.
           config: What to measure and how; `model_spec.label_key` is required.
+          fit_on: The output `signals` of a PrivacyEvaluator of another model: attacks are
+            fitted on what that gives away of its members, and judged on this one. Records
+            that both have are left out of it. Where attacks see white-box signals, both
+            models are of one architecture and both configurations have the same `seed`.
 
         Raises:
           InputError: If the configuration is wrong.
@@ -88,6 +95,8 @@ class PrivacyEvaluator(base_beam_component.BaseBeamComponent):
             inputs[executor.TRANSFORM_GRAPH] = transform_graph
         if schema is not None:
             inputs[executor.SCHEMA] = schema
+        if fit_on is not None:
+            inputs[executor.FIT_ON] = fit_on
         super().__init__(
             PrivacyEvaluatorSpec(
                 **inputs,

@@ -13,7 +13,7 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
-from tfx_privacy.evaluation.evaluate import Outputs, TargetInputs, evaluate
+from tfx_privacy.evaluation.evaluate import FitOn, Outputs, TargetInputs, evaluate
 from tfx_privacy.evaluation.message_files import message_from_json
 from tfx_privacy.evaluation.schema import check_features_in_schema
 from tfx_privacy.evaluation.summary import summary_properties
@@ -26,6 +26,7 @@ MODEL = "model"
 EXAMPLES = "examples"
 TRANSFORM_GRAPH = "transform_graph"
 SCHEMA = "schema"
+FIT_ON = "fit_on"
 CONFIG = "config"
 CODE_VERSION = "code_version"
 METRICS = "metrics"
@@ -71,6 +72,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 scratch=os.path.join(self._get_tmp_dir(), "privacy_evaluator"),
             ),
             new_pipeline=self._make_beam_pipeline,
+            fit_on=_fit_on(input_dict.get(FIT_ON, ())),
         )
         describe_outputs(
             content.results,
@@ -100,6 +102,18 @@ def _target_inputs(input_dict: dict[str, list[types.Artifact]]) -> TargetInputs:
         model_dir=path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model)),
         transform_graph_dir=artifact_utils.get_single_uri(graph) if graph else None,
     )
+
+
+def _fit_on(signals: Sequence[types.Artifact]) -> FitOn | None:
+    if not signals:
+        return None
+    if len(signals) > 1:
+        raise InputError(
+            f"the input {FIT_ON!r} has {len(signals)} artifacts, at "
+            f"{', '.join(one.uri for one in signals)}; expected one: the output 'signals' of "
+            "another PrivacyEvaluator"
+        )
+    return FitOn(signals_dir=signals[0].uri, uri=signals[0].uri)
 
 
 def _splits(examples: Sequence[types.Artifact], spec: config_pb2.SplitSpec) -> list[ExampleSplit]:

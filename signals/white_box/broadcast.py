@@ -57,7 +57,7 @@ def broadcast_rule(use: Use, batch: int) -> Rule | None:
 
     def contribution(site: Site) -> Contribution:
         gradient = tf.cast(local(site, use.index), tf.float32)
-        return explicit(_summed(gradient, aligned, batch), use.weight.shape)
+        return explicit(_summed(gradient, aligned, batch), use.shape)
 
     return contribution
 
@@ -79,8 +79,8 @@ def fused_normalisation_rule(use: Use, batch: int) -> Rule | None:
         gradient = site.gradient
         if use.index == 1:
             gradient = gradient * (values - mean) * tf.math.rsqrt(variance + epsilon)
-        aligned = [1, 1, 1, *use.weight.shape]
-        return explicit(_summed(gradient, aligned, batch), use.weight.shape)
+        aligned = [1, 1, 1, *use.shape]
+        return explicit(_summed(gradient, aligned, batch), use.shape)
 
     return contribution
 

@@ -112,4 +112,5 @@ def sketch_of(
 
 def squared_length(values: tf.Tensor) -> tf.Tensor:
     """The sum of the squares of each row, from [b, ...] to [b]."""
-    return tf.reduce_sum(tf.square(values), axis=list(range(1, values.shape.rank)))
+    # One operation over the numbers, where the sum of their squares would be two.
+    return tf.square(tf.math.reduce_euclidean_norm(values, axis=list(range(1, values.shape.rank))))

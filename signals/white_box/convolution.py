@@ -225,7 +225,7 @@ def depthwise_rule(use: Use, batch: int) -> Rule | None:
                 parts.append(tf.reduce_sum(met[..., None] * gradient, axis=[1, 2]))
         stacked = tf.stack(parts, axis=1)
         blocks = tf.reshape(stacked, [-1, batch, *stacked.shape[1:]])
-        return explicit(tf.reduce_sum(blocks, axis=0), use.weight.shape)
+        return explicit(tf.reduce_sum(blocks, axis=0), use.shape)
 
     return contribution
 

@@ -53,10 +53,16 @@ class Factors(Contribution):
         rows, columns = self.matrix
         if positions == 1:
             return squared_length(self.left) * squared_length(self.right)
-        if positions is not None and positions * (rows + columns) <= rows * columns:
-            grams = [tf.matmul(part, part, transpose_b=True) for part in (self.left, self.right)]
-            return tf.reduce_sum(grams[0] * grams[1], axis=[1, 2])
+        if positions is None:
+            few = tf.shape(self.left)[1] * (rows + columns) <= rows * columns
+            return tf.cond(few, self._by_grams, lambda: squared_length(self._matrices()))
+        if positions * (rows + columns) <= rows * columns:
+            return self._by_grams()
         return squared_length(self._matrices())
+
+    def _by_grams(self) -> tf.Tensor:
+        grams = [tf.matmul(part, part, transpose_b=True) for part in (self.left, self.right)]
+        return tf.reduce_sum(grams[0] * grams[1], axis=[1, 2])
 
     def sketch(self, projection: SketchProjection) -> tf.Tensor:
         rows, columns = self.matrix
@@ -109,6 +115,16 @@ def dense_rule(use: Use, batch: int) -> Rule | None:
         return both.swapped() if transpose_kernel else both
 
     return factors
+
+
+def is_product(operation: tf.Operation) -> bool:
+    """Whether an operation multiplies matrices."""
+    return operation.type in _TRANSPOSES
+
+
+def transposes_kernel(operation: tf.Operation) -> bool:
+    """Whether such an operation transposes the second one first."""
+    return bool(operation.get_attr(_TRANSPOSES[operation.type][1]))
 
 
 def _positions(rows: tf.Tensor, batch: int, width: int) -> int:

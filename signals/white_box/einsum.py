@@ -78,7 +78,7 @@ def einsum_rule(use: Use, batch: int) -> Rule | None:
             )
             return both if equation.kernel.startswith(equation.contracted) else both.swapped()
         formula = f"{equation.rows},{equation.result}->{equation.rows[0]}{equation.kernel}"
-        return explicit(tf.einsum(formula, activations, gradient), use.weight.shape)
+        return explicit(tf.einsum(formula, activations, gradient), use.shape)
 
     return contribution
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import tensorflow as tf
@@ -34,6 +35,15 @@ def depending_on(inputs: Iterable[tf.Tensor], ordered: Iterable[tf.Operation]) -
         if any(value.op.name in dependent for value in operation.inputs):
             dependent.add(operation.name)
     return dependent
+
+
+# What copying and inlining put in front of a layer's name.
+_IN_FRONT = re.compile(r"^(?:(?:.*/)?model(?:_\d+)?/)?(?:(?:Stateful)?PartitionedCall(?:_\d+)?/)*")
+
+
+def model_name(operation: tf.Operation) -> str:
+    """An operation's name as its model has it, for people."""
+    return _IN_FRONT.sub("", operation.name) or operation.name
 
 
 def static_batch_size(tensor: tf.Tensor) -> int:

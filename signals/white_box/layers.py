@@ -45,6 +45,7 @@ class Layer:
         "convolution", "loop"; the operation's type where people have no word for it.
       weights: Its trainable weights in forward order; may be empty.
       uses: Where each is used, by the weight's node.
+      quantised: Names of its variables that are small integers.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Layer:
     kind: str
     weights: tuple[Weight, ...]
     uses: Mapping[str, Sequence[Use]]
+    quantised: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -99,6 +101,7 @@ def list_layers(
             kind=_kind(members, uses),
             weights=tuple(weight for weight in members if weight.trainable),
             uses={weight.node: uses[weight.node] for weight in members if weight.trainable},
+            quantised=tuple(each.name for each in members if "int" in each.dtype),
         )
         for index, (name, members) in enumerate(_by_layer(ordered).items())
     )
@@ -108,11 +111,16 @@ def select_layers(layers: Sequence[Layer], spec: LayerSpec) -> tuple[Layer, ...]
     """The layers that a specification names, all with weights, in forward order.
 
     Raises:
-      InputError: If a part of it matches no layer, or names one without weights.
+      InputError: If a part of it matches no layer, or names one without weights or one
+        that is quantised, or if no layer has any.
     """
     with_weights = [layer for layer in layers if layer.weights]
+    if not with_weights:
+        raise InputError(
+            f"no layer of the model has trainable weights, so none has a gradient{_why(layers)}"
+        )
     if spec == LayerSpec():
-        return tuple(with_weights)
+        return _not_quantised(with_weights)
     chosen = {_by_name(layers, name) for name in spec.names}
     chosen |= {_by_index(layers, index) for index in spec.indices}
     if spec.pattern:
@@ -127,10 +135,20 @@ def select_layers(layers: Sequence[Layer], spec: LayerSpec) -> tuple[Layer, ...]
     for index in sorted(chosen):
         if not layers[index].weights:
             raise InputError(
-                f"layer {layers[index].name!r} has no trainable weights, so no gradient; layers "
-                f"that have: {_listed(with_weights)}"
+                f"layer {layers[index].name!r} has no trainable weights, so no gradient"
+                f"{_why([layers[index]])}; layers that have: {_listed(with_weights)}"
             )
-    return tuple(layers[index] for index in sorted(chosen))
+    return _not_quantised([layers[index] for index in sorted(chosen)])
+
+
+def _not_quantised(chosen: Sequence[Layer]) -> tuple[Layer, ...]:
+    for layer in chosen:
+        if layer.quantised:
+            raise InputError(
+                f"layer {layer.name!r} has no gradient as a whole{_why([layer])}: expected layers "
+                "of floating point; leave it out"
+            )
+    return tuple(chosen)
 
 
 def _by_layer(ordered: Sequence[Weight]) -> dict[str, list[Weight]]:
@@ -192,6 +210,12 @@ def _by_pattern(with_weights: Sequence[Layer], pattern: str, layers: Sequence[La
             f"there are: {_listed(layers)}"
         )
     return found
+
+
+def _why(layers: Sequence[Layer]) -> str:
+    quantised = [name for layer in layers for name in layer.quantised]
+    shown = ", ".join(repr(name) for name in quantised[:_LISTED])
+    return f" (quantised, of small integers: {shown})" if quantised else ""
 
 
 def _listed(layers: Sequence[Layer]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.eager import context
 
+from tfx_privacy.signals.errors import InputError
 from tfx_privacy.signals.frozen_function import FrozenFunction
+from tfx_privacy.signals.saved_model import first_line
 from tfx_privacy.signals.white_box.graph import forward_order
 
 
@@ -55,6 +58,11 @@ class ModelDefinition:
             node.attr.pop("_gradient_op_type", None)
         return ModelDefinition(definition, self.inputs)
 
+    @functools.cached_property
+    def functions(self) -> dict[str, Any]:
+        """Definitions of the functions, bodies of loops and the like, by name."""
+        return {each.signature.name: each for each in self.graph_def.library.function}
+
     def copy(self, inputs: Mapping[str, tf.Tensor]) -> ModelCopy:
         """Adds the part to the current graph, with these tensors for its inputs, by name."""
         given = {name: inputs[name] for name in self.inputs}
@@ -64,10 +72,16 @@ class ModelDefinition:
         for function in definition.library.function:
             # Importing makes them known to the graph alone, and running it asks the process.
             context.context().add_function_def(function)
-        operations = tf.import_graph_def(
-            definition, input_map=given, return_elements=names, name="model"
-        )
-        return ModelCopy(dict(zip(names, operations, strict=True)))
+        try:
+            operations = tf.import_graph_def(
+                definition, input_map=given, return_elements=names, name="model"
+            )
+        except ValueError as error:
+            raise InputError(
+                "the model cannot be taken for batches of another size, which a layer without a "
+                f"fast rule needs: {first_line(error)}"
+            ) from error
+        return ModelCopy(dict(zip(names, operations, strict=True)), given)
 
     def _with_own_functions(self) -> Any:
         """The part, its functions (bodies of loops) under names that nothing else has.
@@ -115,9 +129,15 @@ def _called(nodes: Iterable[Any], library: Iterable[Any]) -> list[Any]:
 
 @dataclasses.dataclass(frozen=True)
 class ModelCopy:
-    """A copy: its operations by the names of the originals."""
+    """A copy.
+
+    Attributes:
+      operations: By the names of the originals.
+      inputs: What was given for the inputs, by name.
+    """
 
     operations: Mapping[str, tf.Operation]
+    inputs: Mapping[str, tf.Tensor]
 
     def tensor(self, original: tf.Tensor) -> tf.Tensor:
         """What stands for a tensor of the frozen model."""

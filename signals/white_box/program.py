@@ -26,10 +26,11 @@ from tfx_privacy.signals.white_box.fallback import (
 from tfx_privacy.signals.white_box.gradient_plan import GradientPlan
 from tfx_privacy.signals.white_box.graph import static_batch_size
 from tfx_privacy.signals.white_box.layers import Layer
+from tfx_privacy.signals.white_box.loop_probes import first_values, with_probes
 from tfx_privacy.signals.white_box.loss_gradient import label_spec, loss_gradient
 from tfx_privacy.signals.white_box.model_copy import ModelCopy, ModelDefinition
 from tfx_privacy.signals.white_box.projections import SketchProjection, SketchSize
-from tfx_privacy.signals.white_box.rows_apart import by_example, deviations, example_weights
+from tfx_privacy.signals.white_box.rows_apart import deviations, example_weights
 
 # Names of what a program answers; an activation's is followed by its layer's.
 NORM = "gradient_norm"
@@ -200,7 +201,10 @@ class WhiteBoxProgram:
 
     def _set_plan(self, distrusted: frozenset[str]) -> None:
         model = self._model
-        self._plan = GradientPlan.of(model.wanted.gradient_layers(), model.batch, distrusted)
+        self._plan = GradientPlan.of(
+            model.wanted.gradient_layers(), model.definition, model.batch, distrusted
+        )
+        self._definition = with_probes(model.definition, self._plan.all_probes())
         self.notes = self._about_gradients + self._plan.notes
         self._step = self._traced(self._signals)
 
@@ -226,22 +230,18 @@ class WhiteBoxProgram:
         return traced
 
     def _check_rows(self, inputs: tf.Tensor, labels: tf.Tensor) -> None:
-        operations = self._plan.operations()
-        if not operations:
-            return
-        found = np.asarray(self._traced(self._deviations)(inputs, labels))
         # Not "> 1", which a NaN would pass.
         distrusted = {
-            operation.name
-            for operation, deviation in zip(operations, found, strict=True)
-            if not deviation <= 1
+            name
+            for name, deviation in self._traced(self._deviations)(inputs, labels).items()
+            if not float(deviation) <= 1
         }
         if distrusted:
             self._set_plan(frozenset(distrusted))
 
     def _signals(self, serialized: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
         model = self._model
-        copy = self._copy(serialized)
+        copy = self._copy_with_probes(serialized)
         outputs, gradient = self._loss(copy, labels, model.batch)
         parts = _summaries(
             self._plan.contributions(copy, outputs, gradient), model.wanted, model.seed
@@ -257,25 +257,22 @@ class WhiteBoxProgram:
             )
         return signals
 
-    def _deviations(self, serialized: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    def _deviations(self, serialized: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
+        """By operation, or use in a loop, of the plan."""
         model, plan = self._model, self._plan
-        copy = self._copy(serialized)
+        if not plan.rules:
+            return {}
+        copy = self._copy_with_probes(serialized)
         outputs, gradient = self._loss(copy, labels, model.batch)
         weights = example_weights(model.batch)
         shape = [-1] + [1] * (gradient.shape.rank - 1)
         weighted_gradient = gradient * tf.cast(tf.reshape(weights, shape), gradient.dtype)
-        both = []
-        for each in (gradient, weighted_gradient):
-            found = plan.gradients_at(copy, outputs, each)
-            both.append(
-                [
-                    tf.zeros([model.batch, 1])
-                    if found[operation.name] is None
-                    else by_example(found[operation.name], operation, model.batch)
-                    for operation in plan.operations()
-                ]
-            )
-        return deviations(both[0], both[1], weights)
+        rows, weighted = (
+            plan.rows(plan.gradients_at(copy, outputs, each))
+            for each in (gradient, weighted_gradient)
+        )
+        found = deviations(list(rows.values()), list(weighted.values()), weights)
+        return dict(zip(rows, tf.unstack(found, num=len(rows)), strict=True))
 
     def _slow_summaries(self, serialized: tf.Tensor, labels: tf.Tensor) -> dict[_Key, tf.Tensor]:
         model, slow = self._model, self._plan.slow
@@ -302,10 +299,19 @@ class WhiteBoxProgram:
         return dict(zip(keys, values, strict=True))
 
     def _copy(self, serialized: tf.Tensor) -> ModelCopy:
-        model = self._model
-        tensors = [serialized, *model.frozen.resources]
-        names = [tensor.name for tensor in model.frozen.function.inputs]
-        return model.definition.copy(dict(zip(names, tensors, strict=True)))
+        return self._model.definition.copy(self._inputs(serialized))
+
+    def _copy_with_probes(self, serialized: tf.Tensor) -> ModelCopy:
+        values = first_values(self._plan.all_probes())
+        return self._definition.copy({**self._inputs(serialized), **values})
+
+    def _inputs(self, serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+        frozen = self._model.frozen
+        names = [tensor.name for tensor in frozen.function.inputs]
+        # Importing a graph takes no eager tensors, as lookup tables are, where operations would.
+        graph: Any = tf.compat.v1.get_default_graph()
+        resources = [graph.capture(resource) for resource in frozen.resources]
+        return dict(zip(names, [serialized, *resources], strict=True))
 
     def _loss(self, copy: ModelCopy, labels: tf.Tensor, rows: int) -> tuple[tf.Tensor, tf.Tensor]:
         """The outputs, and the gradient of the losses with regard to them."""

@@ -37,10 +37,12 @@ class SketchProjection:
     layer add up to one of which that is true as well. A vector g is projected at once
     by a matrix R of entries N(0, 1) / sqrt(rows * columns).
 
-    The spread of |S|^2 around |G|^2 is wide: for a G of rank one it is that of a product
-    of two chi-square means, a relative standard deviation of
-    sqrt((1 + 2/rows)(1 + 2/columns) - 1), .52 at 16 x 16, less for higher ranks; for a
-    vector sqrt(2 / (rows * columns)), .09. No norm is ever taken from a sketch.
+    The spread of |S|^2 around |G|^2 is wide. For independent normal entries its relative
+    variance is 2/(rc) + rho (2/r + 2/c + 2/(rc)) at r x c, where rho is the sum of the
+    fourth powers of G's singular values over the square of the sum of their squares: 1 for
+    a G of rank one, at most 1, at least 1/rank. The standard deviation at 16 x 16 so is
+    .52 for a dense layer's kernel, some .2 to .25 for a convolution's, and for a vector
+    sqrt(2/(rc)), .09. No norm is ever taken from a sketch.
 
     Attributes:
       seed: The seed.

@@ -46,6 +46,11 @@ class Use:
     scaled: bool = False
     derived: bool = False
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of what its gradient is taken with regard to: the weight, or what was made of it."""
+        return tuple(self.tensor.shape.as_list()) if self.derived else self.weight.shape
+
 
 def find_uses(
     graph: tf.Graph, inputs: Collection[tf.Tensor], logits: tf.Tensor, weights: Iterable[Weight]
@@ -56,17 +61,23 @@ def find_uses(
     dependent = depending_on(inputs, ordered)
     found = {}
     for weight in weights:
-        uses = _follow(graph, weight, place, dependent) if weight.node in place else []
+        uses = []
+        if weight.node in place:
+            start = graph.get_operation_by_name(weight.node).outputs[0]
+            uses = follow(Use(weight, start, start.op, 0), place, dependent)
         found[weight.node] = sorted(uses, key=lambda use: (place[use.operation.name], use.index))
     return found
 
 
-def _follow(
-    graph: tf.Graph, weight: Weight, place: Collection[str], dependent: Collection[str]
-) -> list[Use]:
-    """Walks forward from a weight's constant, once over each state in which a tensor is met."""
-    start = graph.get_operation_by_name(weight.node).outputs[0]
-    pending = [Use(weight, start, start.op, 0)]
+def follow(start: Use, place: Collection[str], dependent: Collection[str]) -> list[Use]:
+    """Walks forward from a weight, once over each state in which a tensor is met.
+
+    Args:
+      start: Names the weight and its tensor.
+      place: Names of the operations to look at.
+      dependent: Names of those among them on which examples have an influence.
+    """
+    pending = [start]
     found: dict[tuple[str, int], Use] = {}
     seen: set[tuple[str, bool, bool, bool]] = set()
     while pending:

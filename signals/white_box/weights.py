@@ -9,6 +9,8 @@ import tensorflow as tf
 
 from tfx_privacy.signals.frozen_function import FrozenFunction
 
+_QUANTISED = frozenset({tf.int8, tf.uint8, tf.qint8, tf.quint8})
+
 
 @dataclasses.dataclass(frozen=True)
 class Weight:
@@ -20,12 +22,14 @@ class Weight:
       shape: Its shape.
       trainable: Whether it was made to be trained, as moving averages are not. That a layer
         was frozen later a model's file does not say.
+      dtype: "float32" and the like; "int8" of a layer that was quantised.
     """
 
     name: str
     node: str
     shape: tuple[int, ...]
     trainable: bool
+    dtype: str = "float32"
 
     @property
     def size(self) -> int:
@@ -37,7 +41,7 @@ class Weight:
 
 
 def find_weights(function: Any, frozen: FrozenFunction) -> dict[str, Weight]:
-    """The variables of floating point in a frozen graph, by their node.
+    """The variables in a frozen graph of floating point, or quantised, by their node.
 
     Args:
       function: The concrete function that was frozen. Its captures pair each variable's
@@ -53,8 +57,12 @@ def find_weights(function: Any, frozen: FrozenFunction) -> dict[str, Weight]:
     weights: dict[str, Weight] = {}
     for variable in function.graph.variables:
         node = captured.get(id(variable.handle))
-        if node is not None and node in constants and variable.dtype.is_floating:
+        if node is None or node not in constants:
+            continue
+        floating = variable.dtype.is_floating
+        if floating or variable.dtype in _QUANTISED:
             name = variable.name.removesuffix(":0")
             shape = tuple(tf.TensorShape(variable.shape).as_list())
-            weights[node] = Weight(name, node, shape, bool(variable.trainable))
+            trainable = bool(variable.trainable) and floating
+            weights[node] = Weight(name, node, shape, trainable, variable.dtype.name)
     return weights

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.signals.batch import Signals
@@ -59,6 +60,55 @@ def leaky(make_signals) -> Callable[..., Signals]:
         return make_signals(task, logits, label, member, seed)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def with_white_box() -> Callable[..., Signals]:
+    """The signals with those of a network of two dense layers, 6 - 5 - outputs, that ends in them.
+
+    Inputs and weights are drawn by chance: gradients are right for these, and as large as
+    the logits are wrong.
+    """
+
+    def add(signals, seed=0, sketch=4) -> Signals:
+        generator = np.random.default_rng(seed)
+        rows, outputs = signals.logits.shape
+        inputs = generator.normal(size=(rows, 6))
+        fixed = np.random.default_rng(1)
+        weight_0, weight_1 = fixed.normal(size=(6, 5)), fixed.normal(size=(5, outputs))
+        left_0, right_0 = fixed.normal(size=(6, sketch)), fixed.normal(size=(5, sketch))
+        left_1, right_1 = fixed.normal(size=(5, sketch)), fixed.normal(size=(outputs, sketch))
+        hidden = np.maximum(inputs @ weight_0, 0) + 0.01
+        back_1 = _loss_gradient(signals)
+        back_0 = back_1 @ weight_1.T
+        layers = {
+            "hidden": (inputs, back_0, left_0, right_0),
+            "output": (hidden, back_1, left_1, right_1),
+        }
+        norms, sketches = {}, {}
+        for name, (values, back, left, right) in layers.items():
+            norm = np.linalg.norm(values, axis=1) * np.linalg.norm(back, axis=1)
+            norms[name] = norm.astype(np.float32)
+            whole = np.einsum("ni,nj->nij", values @ left, back @ right)
+            sketches[name] = whole.reshape(rows, -1).astype(np.float32)
+        return dataclasses.replace(
+            signals,
+            gradient_norms=norms,
+            gradient_sketches=sketches,
+            activations={"hidden": hidden.astype(np.float32)},
+        )
+
+    return add
+
+
+def _loss_gradient(signals) -> np.ndarray:
+    """Of the loss by the logits, [n, w]."""
+    logits = signals.logits.astype(np.float64)
+    if signals.task == config_pb2.REGRESSION:
+        return 2 * (logits - signals.label.reshape(logits.shape))
+    if signals.task == config_pb2.MULTILABEL or logits.shape[1] == 1:
+        return special.expit(logits) - signals.label.reshape(logits.shape)
+    return special.softmax(logits, axis=1) - np.eye(logits.shape[1])[signals.label]
 
 
 @pytest.fixture(scope="session")

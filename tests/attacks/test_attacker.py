@@ -17,10 +17,12 @@ from tfx_privacy.attacks.loss_threshold import LossThreshold
 from tfx_privacy.attacks.network import Network
 from tfx_privacy.attacks.out_of_fold import out_of_fold_scores
 from tfx_privacy.attacks.quantile_regression import QuantileRegression
+from tfx_privacy.attacks.registry import resolve_attacks
 from tfx_privacy.attacks.threshold import ThresholdAttack
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 
-EVERYTHING = ("logits", "loss", "label", "entropy", "inputs")
+WHITE_BOX = ("gradient_norms", "gradient_sketches", "activations")
+EVERYTHING = ("logits", "loss", "label", "entropy", "inputs", *WHITE_BOX)
 
 
 def limited(base, share=1.0, signals=EVERYTHING):
@@ -110,6 +112,51 @@ def test_sees_what_it_is_said_to_see_when_fitted_and_when_scoring(leaky):
         assert {
             name for name in ("logits", "loss", "label") if getattr(scored, name) is not None
         } == expected - {"inputs"}
+
+
+def test_sees_of_the_model_what_it_is_said_to_see(leaky, with_white_box):
+    signals = with_white_box(leaky(config_pb2.MULTICLASS, rows=100))
+    for names in (("loss",), ("gradient_norms",), ("activations", "gradient_sketches"), WHITE_BOX):
+        spy = _Spy()
+        limited(spy, signals=names).fit(signals, seed=0).score(signals)
+        for seen in spy.seen:
+            assert {name for name in WHITE_BOX if getattr(seen, name)} == set(names) - {"loss"}
+            # A gradient's norm tells nothing else.
+            assert (seen.loss is None) == ("loss" not in names)
+            assert seen.logits is None
+
+
+def test_an_attack_by_it_is_of_what_both_see():
+    (everything, norms) = resolve_attacks(["logistic_regression_white_box", "gradient_norm"])
+
+    assert limited(everything).white_box_seen == set(WHITE_BOX)
+    assert limited(everything, signals=("logits", "activations")).white_box_seen == {"activations"}
+    assert limited(norms, signals=("loss", "activations")).white_box_seen == set()
+    assert limited(Network()).white_box_seen == set()
+    # It is fitted on the rows that the attack is fitted on, so that their AUC compare.
+    assert limited(norms, signals=("loss",)).wide_columns == ("white_box",)
+    assert limited(QuantileRegression(), signals=("loss",)).wide_columns == ("inputs",)
+    assert limited(QuantileRegression()).sees_inputs
+    assert not limited(norms).sees_inputs
+
+
+def test_says_what_it_does_not_see_of_the_model(leaky, with_white_box):
+    signals = with_white_box(leaky(config_pb2.MULTICLASS, rows=20))
+    (everything, norms) = resolve_attacks(["logistic_regression_white_box", "gradient_norm"])
+
+    assert limited(norms, signals=("loss",)).cannot_run(signals) == (
+        "its attacker does not see gradient_norms, which the attack needs"
+    )
+    answers = ("logits", "loss", "label")
+    assert limited(everything, signals=answers).cannot_run(signals) == (
+        "its attacker does not see gradient_norms, gradient_sketches, activations, one of which "
+        "the attack needs"
+    )
+    some = limited(everything, signals=(*answers, "activations"))
+    assert some.cannot_run(signals) is None
+    scores = some.fit(signals, seed=0).score(signals)
+    without = dataclasses.replace(signals, gradient_norms={}, gradient_sketches={})
+    np.testing.assert_array_equal(everything.fit(without, seed=0).score(without), scores)
 
 
 def test_who_sees_the_entropy_alone_is_given_that_of_the_logits(leaky):

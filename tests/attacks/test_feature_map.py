@@ -97,19 +97,21 @@ def test_is_standardised_on_its_own_rows_up_to_the_scale(task, leaky):
 
     features = feature_map(signals)
 
-    inside = np.abs(features) < 8 * feature_map.scale
+    inside = np.abs(features) < 8 * feature_map.columns.scale
     # A binary model's class 0 has the logit 0, which is left as it is.
-    whole = inside.all(axis=0) & np.isfinite(feature_map.deviation)
+    whole = inside.all(axis=0) & np.isfinite(feature_map.columns.deviation)
     assert whole.sum() >= 5
     np.testing.assert_allclose(features[:, whole].mean(axis=0), 0, atol=1e-9)
-    np.testing.assert_allclose(features[:, whole].std(axis=0), feature_map.scale[whole], rtol=1e-9)
+    np.testing.assert_allclose(
+        features[:, whole].std(axis=0), feature_map.columns.scale[whole], rtol=1e-9
+    )
     assert np.abs(features).max() <= feature_map.limit
 
 
 def test_groups_weigh_the_same(leaky):
     signals = leaky(config_pb2.MULTICLASS, rows=500, columns=4)
 
-    scale = FeatureMap.fit(signals).scale
+    scale = FeatureMap.fit(signals).columns.scale
 
     # Six features alone, 4 sorted logits, 4 logits (half), 4 label columns, the loss,
     # and three features with five bends each; the squares of a group's add up to 1.
@@ -123,11 +125,11 @@ def test_bends_lie_at_quantiles(leaky):
 
     log_loss = np.log(signals.loss.astype(np.float64))
     np.testing.assert_allclose(
-        feature_map.bends, [np.quantile(log_loss, [0.1, 0.3, 0.5, 0.7, 0.9])], rtol=1e-12
+        feature_map.columns.bends, [np.quantile(log_loss, [0.1, 0.3, 0.5, 0.7, 0.9])], rtol=1e-12
     )
     # Below its bend a feature is flat.
     features = feature_map(signals)[:, -5:]
-    below = log_loss < feature_map.bends[0, 0]
+    below = log_loss < feature_map.columns.bends[0, 0]
     assert np.ptp(features[below], axis=0).max() == 0
     assert (np.ptp(features[~below], axis=0) > 0).all()
 

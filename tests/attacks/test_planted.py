@@ -7,12 +7,19 @@ import dataclasses
 import numpy as np
 import pytest
 
+from tfx_privacy.attacks.gradient_norm import GradientNorm
 from tfx_privacy.attacks.planted import PlantedLeak, plant
 from tfx_privacy.attacks.registry import resolve_attacks
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+from tfx_privacy.signals.batch import Signals
 from tfx_privacy.signals.losses import losses
 
-ATTACKS = resolve_attacks(["thorough"])
+# The white-box network has tests of its own: Keras trains it.
+ATTACKS = [
+    attack
+    for attack in resolve_attacks(["thorough", "white_box"])
+    if attack.name != "white_box_network"
+]
 SEE = [attack for attack in ATTACKS if attack.sees_planted]
 THRESHOLDS = [attack for attack in SEE if not attack.is_trained]
 TASKS = {
@@ -25,7 +32,7 @@ TASKS = {
 
 
 @pytest.fixture(params=list(TASKS.values()), ids=list(TASKS))
-def halves(request, leaky, make_signals):
+def halves(request, leaky, make_signals, with_white_box):
     """Rows without a leak, on two sides, of one task."""
     task, columns = request.param
 
@@ -33,8 +40,8 @@ def halves(request, leaky, make_signals):
         signals = leaky(task, rows=rows, leak=0.0, seed=seed, columns=columns)
         if columns == 2:
             z = np.concatenate([np.zeros_like(signals.logits), signals.logits], axis=1) + 3.0
-            return make_signals(task, z, signals.label, signals.member, seed)
-        return signals
+            signals = make_signals(task, z, signals.label, signals.member, seed)
+        return with_white_box(signals, seed)
 
     return make
 
@@ -114,11 +121,12 @@ def test_a_row_is_planted_alike_in_any_company(halves):
 
 @pytest.mark.parametrize("scale", [1e-3, 40.0, 1e6, 1e30])
 @pytest.mark.parametrize("columns", [2, 5])
-def test_logits_of_any_size(make_signals, scale, columns):
+def test_logits_of_any_size(make_signals, with_white_box, scale, columns):
     generator = np.random.default_rng(0)
     logits = scale * generator.normal(size=(400, columns))
     label = np.where(generator.random(400) < 0.9, logits.argmax(axis=1), 0)
-    signals = make_signals(config_pb2.MULTICLASS, logits, label, np.arange(400) % 2)
+    # Rows that are very sure have gradients of 0.
+    signals = with_white_box(make_signals(config_pb2.MULTICLASS, logits, label, np.arange(400) % 2))
     rows = np.arange(400) < 20
 
     planted = plant(signals, rows, None)
@@ -131,13 +139,13 @@ def test_logits_of_any_size(make_signals, scale, columns):
         assert scores[rows].min() > scores[~rows].max(), attack.name
 
 
-def test_many_classes_with_evenly_shared_rest(make_signals):
+def test_many_classes_with_evenly_shared_rest(make_signals, with_white_box):
     # The entropy of a row depends on how the rest is shared, most where it is even.
     logits = np.zeros((60, 1000))
     logits[:30] = -50.0 * (np.arange(1000) > 1)
     label = np.zeros(60, np.int64)
     logits[:, 0] += 12.0
-    signals = make_signals(config_pb2.MULTICLASS, logits, label, np.arange(60) % 2)
+    signals = with_white_box(make_signals(config_pb2.MULTICLASS, logits, label, np.arange(60) % 2))
     rows = np.arange(60) >= 50
 
     planted = plant(signals, rows, None)
@@ -210,5 +218,57 @@ def test_nothing_to_plant_in_is_an_error(leaky):
         plant(signals, np.ones(5, np.bool_), None)
 
 
-def test_correctness_is_the_one_attack_that_does_not_see_it():
-    assert [attack.name for attack in ATTACKS if not attack.sees_planted] == ["correctness"]
+def test_gradients_become_smaller_than_any_and_keep_their_direction(halves):
+    signals, reference = halves(200, seed=3), halves(200, seed=4)
+    rows = chosen(signals, 0.3)
+
+    planted = PlantedLeak.above(Signals.concatenate([signals, reference])).plant(signals, rows)
+
+    for layer, norms in signals.gradient_norms.items():
+        found = planted.gradient_norms[layer]
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found[~rows], norms[~rows])
+        # A millionth of the smallest of all.
+        smallest = min(norms.min(), reference.gradient_norms[layer].min())
+        np.testing.assert_allclose(found[rows], smallest * 1e-6, rtol=1e-6)
+    for layer, sketches in signals.gradient_sketches.items():
+        found = planted.gradient_sketches[layer].astype(np.float64)
+        assert planted.gradient_sketches[layer].dtype == np.float32
+        np.testing.assert_array_equal(found[~rows], sketches[~rows])
+        lengths = np.linalg.norm(found, axis=1)
+        every = np.concatenate([sketches, reference.gradient_sketches[layer]])
+        shortest = np.linalg.norm(every, axis=1).min()
+        np.testing.assert_allclose(lengths[rows], shortest * 1e-6, rtol=1e-5)
+        before = sketches[rows] / np.linalg.norm(sketches[rows], axis=1)[:, None]
+        np.testing.assert_allclose(found[rows] / lengths[rows, None], before, atol=1e-5)
+    for layer, activations in signals.activations.items():
+        np.testing.assert_array_equal(planted.activations[layer], activations)
+
+
+def test_where_others_have_no_gradient_planted_norms_lie_below_0(halves):
+    signals = halves(50, seed=3)
+    none = {layer: np.zeros(50, np.float32) for layer in signals.gradient_norms}
+    flat = {layer: np.zeros_like(values) for layer, values in signals.gradient_sketches.items()}
+    signals = dataclasses.replace(signals, gradient_norms=none, gradient_sketches=flat)
+    rows = np.arange(50) < 5
+
+    planted = plant(signals, rows, None)
+
+    scores = GradientNorm().score(planted)
+    assert np.isfinite(scores).all()
+    assert scores[rows].min() > scores[~rows].max()
+    for layer in flat:
+        np.testing.assert_array_equal(planted.gradient_sketches[layer], 0)
+
+
+def test_a_layer_that_the_leak_knows_nothing_of_is_an_error(halves):
+    signals = halves(20, seed=1)
+    leak = PlantedLeak.above(signals.without_white_box())
+
+    with pytest.raises(ValueError, match=r"gradients of the layer 'hidden'; expected .* none"):
+        leak.plant(signals, np.ones(20, np.bool_))
+
+
+def test_these_attacks_do_not_see_it():
+    unseen = [attack.name for attack in ATTACKS if not attack.sees_planted]
+    assert unseen == ["correctness", "logistic_regression_activations"]

@@ -27,6 +27,17 @@ THOROUGH = [
     "population",
     "quantile_regression",
 ]
+WHITE_BOX = [
+    "gradient_norm",
+    "logistic_regression_norms",
+    "logistic_regression_sketches",
+    "logistic_regression_activations",
+    "logistic_regression_white_box",
+    "boosted_trees_norms",
+    "boosted_trees_sketches",
+    "boosted_trees_white_box",
+    "white_box_network",
+]
 
 
 def names(wanted):
@@ -37,6 +48,7 @@ def test_sets_stand_for_their_attacks():
     assert names(["fast"]) == FAST
     assert names(["standard"]) == STANDARD
     assert names(["thorough"]) == THOROUGH
+    assert names(["white_box"]) == WHITE_BOX
 
 
 def test_order_is_kept_and_repetitions_are_dropped():
@@ -47,7 +59,7 @@ def test_order_is_kept_and_repetitions_are_dropped():
 
 def test_unknown_names_are_named_and_the_known_ones_listed():
     with pytest.raises(
-        ValueError, match=r"'lira', 'losses'.*loss_threshold.*fast, standard, thorough"
+        ValueError, match=r"'lira', 'losses'.*loss_threshold.*fast, standard, thorough, white_box"
     ):
         resolve_attacks(["losses", "entropy", "lira"])
 
@@ -55,10 +67,28 @@ def test_unknown_names_are_named_and_the_known_ones_listed():
 def test_every_attack_says_what_it_is():
     described = dict(describe_attacks())
 
-    assert list(described) == ["fast", "standard", "thorough", *THOROUGH]
+    assert list(described) == ["fast", "standard", "thorough", "white_box", *THOROUGH, *WHITE_BOX]
     for name, text in described.items():
         assert text.endswith("."), name
         assert 20 < len(text) < 200, name
+
+
+def test_white_box_attacks_say_what_they_look_at():
+    seen = {attack.name: attack.white_box_seen for attack in resolve_attacks(["white_box"])}
+
+    assert seen == {
+        "gradient_norm": {"gradient_norms"},
+        "logistic_regression_norms": {"gradient_norms"},
+        "logistic_regression_sketches": {"gradient_sketches"},
+        "logistic_regression_activations": {"activations"},
+        "logistic_regression_white_box": {"gradient_norms", "gradient_sketches", "activations"},
+        "boosted_trees_norms": {"gradient_norms"},
+        "boosted_trees_sketches": {"gradient_sketches"},
+        "boosted_trees_white_box": {"gradient_norms", "gradient_sketches", "activations"},
+        "white_box_network": {"gradient_norms", "gradient_sketches", "activations"},
+    }
+    assert all(one.wide_columns == ("white_box",) for one in resolve_attacks(["white_box"]))
+    assert not any(one.white_box_seen for one in resolve_attacks(["thorough"]))
 
 
 def test_every_attack_declares_what_it_needs():

@@ -13,16 +13,22 @@ from tfx_privacy.attacks.registry import resolve_attacks
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.signals.batch import Signals
 
-ATTACKS = resolve_attacks(["thorough"])
+# The white-box network has tests of its own: Keras trains it.
+ATTACKS = tuple(
+    attack
+    for attack in resolve_attacks(["thorough", "white_box"])
+    if attack.name != "white_box_network"
+)
 ROWS = 5000
 
 
 @pytest.fixture(scope="module", params=["BINARY", "10 classes", "100 classes", "1000 classes"])
-def judge(request, leaky) -> Signals:
+def judge(request, leaky, with_white_box) -> Signals:
     if request.param == "BINARY":
-        return leaky(config_pb2.BINARY, rows=ROWS, leak=2.0, seed=2)
+        return with_white_box(leaky(config_pb2.BINARY, rows=ROWS, leak=2.0, seed=2))
     columns = int(request.param.split()[0])
-    return leaky(config_pb2.MULTICLASS, rows=ROWS, leak=4.0, seed=2, columns=columns)
+    rows = leaky(config_pb2.MULTICLASS, rows=ROWS, leak=4.0, seed=2, columns=columns)
+    return with_white_box(rows)
 
 
 @pytest.fixture(scope="module", params=ATTACKS, ids=lambda attack: attack.name)
@@ -66,8 +72,8 @@ def test_saved_files_are_the_same_every_time(fitted, tmp_path):
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
-def test_another_attacks_files_are_refused(attack, leaky, tmp_path):
-    signals = leaky(config_pb2.MULTICLASS, rows=20)
+def test_another_attacks_files_are_refused(attack, leaky, with_white_box, tmp_path):
+    signals = with_white_box(leaky(config_pb2.MULTICLASS, rows=20))
     other = next(one for one in ATTACKS if one.name != attack.name)
     other.fit(signals, seed=0).save(tmp_path)
 
@@ -75,8 +81,8 @@ def test_another_attacks_files_are_refused(attack, leaky, tmp_path):
         attack.load(tmp_path)
 
 
-def test_scoring_needs_neither_tensorflow_nor_scikit_learn(leaky, tmp_path):
-    signals = leaky(config_pb2.MULTICLASS, rows=100)
+def test_scoring_needs_neither_tensorflow_nor_scikit_learn(leaky, with_white_box, tmp_path):
+    signals = with_white_box(leaky(config_pb2.MULTICLASS, rows=100))
     for attack in ATTACKS:
         (tmp_path / attack.name).mkdir()
         attack.fit(signals, seed=0).save(tmp_path / attack.name)
@@ -93,8 +99,13 @@ signals = Signals(
     label=np.zeros(3, np.int64),
     logits=np.eye(3, 4, dtype=np.float32),
     loss=np.ones(3, np.float32),
+    gradient_norms={{"hidden": np.ones(3, np.float32), "output": np.ones(3, np.float32)}},
+    gradient_sketches={{
+        "hidden": np.ones((3, 16), np.float32), "output": np.ones((3, 16), np.float32)
+    }},
+    activations={{"hidden": np.ones((3, 5), np.float32)}},
 )
-for attack in resolve_attacks(["thorough"]):
+for attack in resolve_attacks({[attack.name for attack in ATTACKS]!r}):
     attack.load(Path({str(tmp_path)!r}) / attack.name).score(signals)
 heavy = {{"tensorflow", "keras", "sklearn", "tfx", "apache_beam"}} & set(sys.modules)
 assert not heavy, heavy

@@ -24,7 +24,7 @@ def test_the_command_line_itself_imports_nothing_heavy() -> None:
 def test_every_command_is_listed_with_what_it_does() -> None:
     result = CliRunner().invoke(main, ["--help"])
     assert result.exit_code == 0
-    commands = {"canaries", "compare", "evaluate", "gate", "measure", "report"}
+    commands = {"canaries", "compare", "evaluate", "gate", "layers", "measure", "report"}
     assert set(main.commands) == commands
     listed = result.output.partition("Commands:")[2].splitlines()
     told = {words[0]: words[1] for line in listed if (words := line.split(maxsplit=1))}

@@ -119,13 +119,73 @@ def test_features_are_looked_up_in_the_schema(
         _do(inputs, config, new_artifact, tmp_path)
 
 
-def _node(config: config_pb2.PrivacyConfig | None) -> PrivacyEvaluator:
+def _split_in_two(trained: SimpleNamespace, new_artifact: NewArtifact, tmp: Path) -> list[Artifact]:
+    """Two Examples artifacts: the first and the last half of each split's records."""
+    import tensorflow as tf
+
+    halves = []
+    for half in (0, 1):
+        examples = new_artifact(standard_artifacts.Examples, str(tmp / f"half{half}"))
+        for split in ("train", "eval"):
+            (path,) = (Path(trained.examples.uri) / f"Split-{split}").iterdir()
+            compression = "GZIP" if path.suffix == ".gz" else ""
+            records = [one.numpy() for one in tf.data.TFRecordDataset(str(path), compression)]
+            folder = Path(examples.uri) / f"Split-{split}"
+            folder.mkdir(parents=True)
+            middle = len(records) // 2
+            with tf.io.TFRecordWriter(str(folder / "records.tfrecord")) as writer:
+                for record in records[middle * half : middle * (half + 1)]:
+                    writer.write(record)
+        examples.split_names = json.dumps(["train", "eval"])
+        halves.append(examples)
+    return halves
+
+
+def test_attacks_are_fitted_on_the_signals_of_another_evaluator(
+    trained: SimpleNamespace, new_artifact: NewArtifact, tmp_path: Path
+) -> None:
+    of_a, of_b = _split_in_two(trained, new_artifact, tmp_path)
+    a = _do({"model": [trained.model], "examples": [of_a]}, _config(), new_artifact, tmp_path)
+    signals = a["signals"][0]
+    inputs = {"model": [trained.model], "examples": [of_b], "fit_on": [signals]}
+    b = _do(inputs, _config(), new_artifact, tmp_path)
+    results = read_metrics(b["metrics"][0].uri).results
+    assert results.fitted_on.signals_uri == signals.uri
+    assert (results.fitted_on.fit.members, results.fitted_on.fit.nonmembers) == (200, 150)
+    assert not results.fitted_on.shared.members
+    assert (results.records.read.members, results.records.read.nonmembers) == (200, 150)
+
+    # On the same records there is nothing left to fit on.
+    inputs["examples"] = [of_a]
+    with pytest.raises(InputError, match="200 members and 150 non-members more were left out"):
+        _do(inputs, _config(), new_artifact, tmp_path)
+    inputs["fit_on"] = [signals, signals]
+    with pytest.raises(InputError, match=r"the input 'fit_on' has 2 artifacts, .*; expected one"):
+        _do(inputs, _config(), new_artifact, tmp_path)
+
+
+def test_signals_to_fit_on_have_to_be_there_where_they_are_asked_for() -> None:
+    """Given an empty channel, TFX waits or fails: attacks are never fitted on something else."""
+    from tfx import types
+
+    channel = types.Channel(type=PrivacySignals)
+    node = _node(_config(), fit_on=channel)
+    assert node.inputs["fit_on"] is channel
+    assert "fit_on" not in _node(_config()).inputs
+    assert PrivacyEvaluator.SPEC_CLASS.is_optional_input("fit_on")
+    assert not PrivacyEvaluator.SPEC_CLASS.is_allow_empty_input("fit_on")
+    with pytest.raises(TypeError, match="fit_on"):
+        _node(_config(), fit_on=types.Channel(type=PrivacyMetrics))
+
+
+def _node(config: config_pb2.PrivacyConfig | None, **inputs: object) -> PrivacyEvaluator:
     from tfx import types
 
     return PrivacyEvaluator(
         model=types.Channel(type=standard_artifacts.Model),
         examples=types.Channel(type=standard_artifacts.Examples),
         config=config,
+        **inputs,
     )
 
 

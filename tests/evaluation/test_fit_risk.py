@@ -7,7 +7,7 @@ import pytest
 
 from tfx_privacy.attacks.attack import Attack
 from tfx_privacy.attacks.registry import resolve_attacks
-from tfx_privacy.evaluation.risk import fit_risk
+from tfx_privacy.evaluation.risk import fit_risk, fit_risk_on_another_model
 from tfx_privacy.evaluation.score import RiskPlan
 from tfx_privacy.evaluation.suite import KnownRows, choose_on_fit, fit_suite
 from tfx_privacy.metrics.risk_curve import RiskCurve
@@ -74,3 +74,20 @@ def test_a_trained_attack_has_no_risk_from_rows_that_it_learned() -> None:
 def test_fewer_than_twenty_rows_of_a_side_are_too_few(fit: int, judge: int) -> None:
     assert _plan("loss_threshold", _rows(1.0, fit, seed=1), _rows(1.0, judge, seed=2)) is None
     assert _plan("loss_threshold", _rows(1.0, 40, seed=1), _rows(1.0, 40, seed=2)) is not None
+
+
+def test_one_curve_of_another_model_is_for_all_records() -> None:
+    known = _rows(2.0, 600, seed=3)
+    attack = _attack("logistic_regression")
+    chosen = choose_on_fit([attack], fit_suite([attack], known, 0), known, 0)
+    config = config_pb2.PrivacyConfig(risk_prior=0.3, seed=0)
+    plan = fit_risk_on_another_model(attack, chosen, known, config)
+    assert plan is not None
+    # Of scores by a fit that did not see the row: `best_scores` are out of fold.
+    curve = RiskCurve.fit(chosen.best_scores, known.rows.member, 0.3)
+    scores = {"logistic_regression": np.linspace(-3, 3, 50)}
+    for role in (Role.FIT, Role.JUDGE):
+        np.testing.assert_array_equal(plan.of(scores, role), curve(scores["logistic_regression"]))
+    few = _rows(2.0, 30, seed=4)
+    chosen = choose_on_fit([attack], fit_suite([attack], few, 0), few, 0)
+    assert fit_risk_on_another_model(attack, chosen, few, config) is None

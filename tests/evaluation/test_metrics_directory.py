@@ -66,13 +66,13 @@ def test_metrics_of_an_earlier_version_are_refused_with_what_to_do(copied: Path)
     results = read_metrics(str(copied)).results
     results.schema_version = 1
     (copied / BINARY_FILE).write_bytes(results.SerializeToString())
-    with pytest.raises(InputError, match=r"schema version 1; expected 3.*Measure the model again"):
+    with pytest.raises(InputError, match=r"schema version 1; expected 4.*Measure the model again"):
         read_metrics(str(copied))
 
 
 def test_infinite_numbers_survive_json() -> None:
     """An epsilon has no upper bound."""
-    results = results_pb2.PrivacyResults(schema_version=3)
+    results = results_pb2.PrivacyResults(schema_version=4)
     best = results.best_of_attacks.add()
     best.metric.name = "epsilon"
     best.value.estimate = best.value.lower = 0.4

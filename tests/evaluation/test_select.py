@@ -10,8 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from tfx_privacy.evaluation import samples
 from tfx_privacy.evaluation import select as select_module
-from tfx_privacy.evaluation.select import SampleSpec, Selection, SelectionPlan, _sample, select
+from tfx_privacy.evaluation.samples import SamplePlan, SampleSpec, read_sample
+from tfx_privacy.evaluation.select import Selection, select
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.signals.batch import Signals
@@ -152,7 +154,7 @@ def test_inputs_are_those_of_the_first_rows_of_fit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, buckets: int
 ) -> None:
     rows = _rows(6_000, 5_000, 1, 100)
-    monkeypatch.setattr(select_module, "_WIDE_ROWS_PER_SIDE", 500)
+    monkeypatch.setattr(samples, "_WIDE_ROWS_PER_SIDE", 500)
 
     selection = _select(tmp_path / "rows", rows, buckets, 900)
 
@@ -167,7 +169,7 @@ def test_inputs_are_those_of_the_first_rows_of_fit(
     assert _select(tmp_path / "few", rows, buckets, 30).fit_wide.member.sum() == 30
 
     # A row's inputs take 2 x 4 + 4 bytes, and on average half of 8, and 4.
-    monkeypatch.setattr(select_module, "_WIDE_BYTES_PER_SIDE", 20 * 200)
+    monkeypatch.setattr(samples, "_WIDE_BYTES_PER_SIDE", 20 * 200)
     bounded = _select(tmp_path / "bytes", rows, buckets, 900)
     assert (int(bounded.fit_wide.member.sum()), len(bounded.fit_wide)) == (200, 400)
     assert set(map(tuple, bounded.fit_wide.ids)) < set(map(tuple, sample.ids))
@@ -222,9 +224,10 @@ def test_a_sample_that_is_short_of_rows_is_an_error(tmp_path: Path) -> None:
     _select(tmp_path, _rows(3_000, 3_000, 1, 0), buckets=2, cap=50)
     table_dir, sample_dir = str(tmp_path / "signals"), str(tmp_path / "scratch" / "samples")
     spec = SampleSpec("fit", Role.FIT, members=500, nonmembers=500)
-    plan = SelectionPlan(table_dir, sample_dir, _SEED, {"fit": spec})
-    tally = {"FIT member": 1_000, "FIT nonmember": 1_000}
+    plan = SamplePlan(table_dir, sample_dir, _SEED, {"fit": spec})
+    table = read_description(table_dir)
+    there = results_pb2.SideCounts(members=1_000, nonmembers=1_000)
 
     # The buckets left enough for 50 rows a side, not for 500.
     with pytest.raises(RuntimeError, match=r"FIT rows has \d+ members: expected 500"):
-        _sample(plan, read_description(table_dir), tally, spec)
+        read_sample(plan, table, table.buckets, spec, there)

@@ -17,7 +17,14 @@ from scipy import stats
 from tfx_privacy.metrics.advantage import Advantage
 from tfx_privacy.metrics.auc import Auc
 from tfx_privacy.metrics.balanced_accuracy import BalancedAccuracy
-from tfx_privacy.metrics.change import SharedRows, change_interval, correlation, difference
+from tfx_privacy.metrics.change import (
+    SharedRows,
+    change_interval,
+    correlation,
+    difference,
+    has_change,
+    smallest_change_found,
+)
 from tfx_privacy.metrics.counts import ScoreCounts, Thresholds
 from tfx_privacy.metrics.epsilon import Epsilon
 from tfx_privacy.metrics.interval import Interval
@@ -264,3 +271,28 @@ def test_wrong_arguments_are_named() -> None:
     beyond = SharedRows(np.array([BINS]), one, np.array([0]), one, weight=1.0)
     with pytest.raises(ValueError, match=rf"found bins {BINS} to {BINS}, expected 0 to {BINS - 1}"):
         dataclasses.replace(two, shared=beyond).correlation(Auc())
+
+
+def test_the_smallest_change_found_by_hand() -> None:
+    # 1.95996 standard errors are .02; .84162 more are found by 80%.
+    found = smallest_change_found(Interval(0.5, 0.48, 0.52), ALPHA, 0.8)
+    assert found == pytest.approx(0.02 * (1.959964 + 0.841621) / 1.959964)
+    with pytest.raises(ValueError, match=r"power: found 1\.2"):
+        smallest_change_found(Interval(0.5, 0.48, 0.52), ALPHA, 1.2)
+
+
+def test_the_smallest_change_found_is_found_as_often_as_said() -> None:
+    runs = [_two(np.random.default_rng(3 + i), shifts=(0.3, 0.3)) for i in range(100)]
+    changes = [two.change(Auc(), two.correlation(Auc())) for two in runs]
+    smallest = np.mean([smallest_change_found(one, ALPHA, 0.8) for one in changes])
+    # An AUC of Phi((.3 + x) / sqrt(2)) that lies so far above the baseline's.
+    more = np.sqrt(2) * stats.norm.ppf(stats.norm.cdf(0.3 / np.sqrt(2)) + smallest)
+    found = [
+        two.change(Auc(), two.correlation(Auc())).lower > 0
+        for two in (_two(np.random.default_rng(900 + i), shifts=(more, 0.3)) for i in range(200))
+    ]
+    assert 0.7 < np.mean(found) < 0.9
+
+
+def test_which_metrics_have_a_change() -> None:
+    assert [has_change(metric) for metric in (*METRICS, Epsilon(0.0))] == [True] * 5 + [False]

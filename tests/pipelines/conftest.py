@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tfx import v1 as tfx
 
     from tfx_privacy.pipelines.taxi_summary import RunSummary
+    from tfx_privacy.proto import privacy_config_pb2 as config_pb2
     from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
 
 
@@ -26,6 +27,7 @@ def run_taxi() -> Callable[..., RunSummary]:
         example_gen: tfx.components.CsvExampleGen,
         hyperparameters: Mapping[str, object],
         thresholds: thresholds_pb2.PrivacyThresholds | None = None,
+        privacy_config: config_pb2.PrivacyConfig | None = None,
     ) -> RunSummary:
         from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
@@ -40,6 +42,7 @@ def run_taxi() -> Callable[..., RunSummary]:
             serving_dir=output / SERVING,
             hyperparameters=hyperparameters,
             thresholds=thresholds,
+            privacy_config=privacy_config,
         )
         with logs_in(output / LOG_FILE):
             LocalDagRunner().run(pipeline)

@@ -64,3 +64,16 @@ def test_a_strong_leak_is_not_expected_to_end_without_a_guarantee(best_of, lower
     text = _by_title(_results(best_of, lower=lower))["Train with differential privacy (DP-SGD)"]
     assert ("as strong as this one" in text) == is_strong
     assert "guarantee" in text
+
+
+@pytest.mark.parametrize(("lower", "is_advised"), [(0.01, True), (-0.01, False)])
+def test_where_parameters_add_to_the_risk_they_are_not_to_be_handed_out(best_of, lower, is_advised):
+    results = _results(best_of)
+    assert "hold the parameters" not in _by_title(results)["Give away less of the output"]
+    results.white_box.best_white_box = "gradient_norm"
+    added = results.white_box.differences.add(metric=AUC).difference
+    added.estimate, added.lower, added.upper = 0.03, lower, 0.05
+    steps = _by_title(results)
+    assert ("Hand out answers, not the model" in steps) == is_advised
+    assert "Against those who hold the parameters it does" in steps["Give away less of the output"]
+    assert list(steps)[-1] == "Train with differential privacy (DP-SGD)"

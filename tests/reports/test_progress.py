@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from io import StringIO
 
 import pytest
 from rich.console import Console
 
+from tfx_privacy.attacks.progress_log import PROGRESS_LOGGER, tell_progress
 from tfx_privacy.reports.progress import STAGES, StageProgress
 
 
@@ -80,3 +82,47 @@ def test_every_stage_that_results_tell_the_time_of_has_words() -> None:
     """Those of StageTime in the results, and of a terminal the report."""
     stages = ("observe", "read", "select", "fit", "controls", "score", "exact", "evidence")
     assert not [stage for stage in (*stages, "report") if stage not in STAGES]
+
+
+def test_on_a_terminal_the_last_line_told_stands_below_the_stage_while_it_runs() -> None:
+    console = _terminal()
+    with StageProgress(console) as progress:
+        progress("fit", None)
+        tell_progress("network: epoch 1 of 9 [b]")
+        tell_progress("network: epoch 2 of 9 [b]")
+        progress._progress.refresh()
+        shown = _written(console)
+        progress("fit", 1.0)
+    after = _written(console)[len(shown) :]
+    lines = shown.splitlines()
+    (below,) = (index for index, line in enumerate(lines) if "  network: epoch 2 of 9 [b]" in line)
+    assert "fitting attacks" in lines[below - 1]
+    assert "network" not in after.rpartition("fitting attacks")[2]
+
+
+def test_in_a_log_what_is_told_is_a_line_now_and_then() -> None:
+    console, time = _log(), [0.0]
+    with StageProgress(console, now=lambda: time[0]) as progress:
+        progress("fit", None)
+        for second in range(0, 25, 3):
+            time[0] = second
+            tell_progress(f"after {second} s")
+        progress("fit", 25.0)
+        tell_progress("between stages")
+    assert _written(console).splitlines() == [
+        "fitting attacks ...",
+        "fitting attacks: after 12 s",
+        "fitting attacks: after 24 s",
+        "fitting attacks: 25.0 s",
+    ]
+
+
+def test_what_is_told_goes_to_others_again_when_it_ends(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    logger = logging.getLogger(PROGRESS_LOGGER)
+    before = (logger.level, logger.propagate, list(logger.handlers))
+    with StageProgress(_log()):
+        tell_progress("inside")
+    tell_progress("outside")
+    assert (logger.level, logger.propagate, logger.handlers) == before
+    assert [record.getMessage() for record in caplog.records] == ["outside"]

@@ -33,6 +33,7 @@ from tfx_privacy.signals.partition import Role, assign_roles
 from tfx_privacy.signals.table import SplitRows, TableDescription
 from tfx_privacy.signals.table_reader import read_bucket, read_description
 from tfx_privacy.signals.target_plan import InputWay, TargetPlan, plan_target
+from tfx_privacy.signals.white_box_target import WhiteBoxSignals
 
 PLAN = TargetPlan(
     model_dir="nowhere",
@@ -66,6 +67,7 @@ class FakeTarget:
     """Logits (x, 0, -x) of the feature x; the label, where transformed, is 2 - y."""
 
     loads = 0
+    notes = ()
 
     def __init__(self, plan: TargetPlan) -> None:
         FakeTarget.loads += 1
@@ -81,10 +83,13 @@ class FakeTarget:
         )
         return FakeOutput(np.stack([x, np.zeros_like(x), -x], axis=1), label)
 
+    def look_inside(self, records: Sequence[bytes], labels: np.ndarray) -> WhiteBoxSignals:
+        return WhiteBoxSignals()
+
 
 @pytest.fixture(autouse=True)
 def fake_target(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observe, "_load_target", FakeTarget)
+    monkeypatch.setattr(observe, "_load_model", FakeTarget)
     monkeypatch.setattr(FakeTarget, "loads", 0)
 
 

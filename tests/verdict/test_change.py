@@ -188,7 +188,7 @@ def test_a_baseline_at_fault_is_cannot_tell(measurements, fault: str) -> None:
             why = "contradicts itself: upper of AUC of 'a': found 0.9"
         case "version":
             before.results.schema_version = 1
-            why = "found schema version 1, expected 3"
+            why = "found schema version 1, expected 4"
         case "no counts":
             evidence = dataclasses.replace(evidence, counts={})
             why = "the baseline at /metrics/before has no counts"
@@ -239,3 +239,20 @@ def test_an_attacker_of_one_name_has_to_be_the_same(
     verdict = judge(run.results, run.evidence, BOTH, baseline=_baseline(before))
     assert (verdict.outcome, verdict.blessed) == (outcome, outcome == PASS)
     assert why in verdict.reasons[0]
+
+
+def test_attacks_that_were_fitted_on_another_model_only_now(measurements) -> None:
+    """A rise could be the attacker's; fitted on another model both times, it is the model's."""
+    run, before = _run(measurements, 0.05), _run(measurements, 0.05)
+    for fitted, found in ((run, before), (before, run)):
+        fitted.results.fitted_on.signals_uri = "/signals/a"
+        fitted.results.fitted_on.fit.members = fitted.results.fitted_on.fit.nonmembers = 90
+        verdict = judge(run.results, run.evidence, BOTH, baseline=_baseline(before))
+        if not found.results.HasField("fitted_on"):
+            assert verdict.outcome == CANNOT_TELL
+            assert (
+                "attacks were fitted on records of the model that is judged in the baseline and "
+                "on another model's records (/signals/a) here: a rise could be the attacker's"
+            ) in verdict.reasons[0]
+        else:
+            assert verdict.outcome == PASS

@@ -70,7 +70,7 @@ def _set(path: str, value: object) -> Callable[[results_pb2.PrivacyResults], Non
         ),
         (_set("best_attack", "c"), "best attack: found 'c', expected one of a, b"),
         (_set("best_of_attacks.0.value.upper", 0.5), "upper of AUC of the best attack: found 0.5"),
-        (_set("schema_version", 1), "found schema version 1, expected 3"),
+        (_set("schema_version", 1), "found schema version 1, expected 4"),
         (lambda results: results.attacks.pop(), "found counts of b, but no results of theirs"),
         (lambda results: results.attacks.append(results.attacks[0]), "listed twice among a, b, a"),
         (lambda results: results.config.attacks.append("c"), "found c asked for by the config"),
@@ -199,7 +199,7 @@ def test_exact_values_have_to_be_possible(measured) -> None:
 
 
 def test_results_of_no_attack_are_consistent_where_all_were_skipped() -> None:
-    results = results_pb2.PrivacyResults(schema_version=3)
+    results = results_pb2.PrivacyResults(schema_version=4)
     results.config.attacks.append("a")
     nothing = Evidence(edges={}, counts={})
     with pytest.raises(ValueError, match="found a asked for by the configuration"):

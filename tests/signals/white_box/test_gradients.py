@@ -87,6 +87,19 @@ def attention() -> Any:
     return keras.Model(inputs, layers.Dense(4, name="out")(layers.Flatten()(x)))
 
 
+def masked_attention() -> Any:
+    inputs = keras.Input((6,), dtype="int64")
+    words = layers.Embedding(7, 4, mask_zero=True, name="words")(inputs)
+    attended = layers.MultiHeadAttention(2, 3, name="attention")(words, words, use_causal_mask=True)
+    return keras.Model(inputs, layers.Dense(4, name="out")(layers.Flatten()(attended)))
+
+
+def grouped_attention() -> Any:
+    inputs = keras.Input((6, 4))
+    attended = layers.GroupQueryAttention(3, 4, 2, name="attention")(inputs, inputs)
+    return keras.Model(inputs, layers.Dense(4, name="out")(layers.Flatten()(attended)))
+
+
 def shared(layer: Callable[[], Any], *shape: int) -> Callable[[], Any]:
     def make() -> Any:
         inputs = keras.Input(shape)
@@ -126,6 +139,29 @@ class Positions(layers.Layer):
         return inputs + self.table(keras.ops.arange(6))
 
 
+class Normalised(layers.Layer):
+    """A kernel whose columns are scaled to length one."""
+
+    def build(self, shape: Any) -> None:
+        self.kernel = self.add_weight(name="kernel", shape=(shape[-1], 5))
+
+    def call(self, inputs: Any) -> Any:
+        lengths = keras.ops.sqrt(keras.ops.sum(self.kernel**2, axis=0, keepdims=True))
+        return keras.ops.matmul(inputs, self.kernel / lengths)
+
+
+class Halves(layers.Layer):
+    """A bias whose halves are added at two places."""
+
+    def build(self, shape: Any) -> None:
+        self.kernel = self.add_weight(name="kernel", shape=(shape[-1], 4))
+        self.bias = self.add_weight(name="bias", shape=(8,))
+
+    def call(self, inputs: Any) -> Any:
+        hidden = keras.ops.tanh(keras.ops.matmul(inputs, self.kernel) + self.bias[:4])
+        return hidden + self.bias[4:]
+
+
 class TimeFirst(layers.Layer):
     """A dense layer on sequences whose first axis is time: rows are not the examples'."""
 
@@ -144,6 +180,22 @@ class TimeFirst(layers.Layer):
 def tied() -> Any:
     inputs = keras.Input((6,), dtype="int64")
     return keras.Model(inputs, Tied(name="tied")(inputs))
+
+
+def cell(name: str, width: int, units: int) -> dict[str, int]:
+    """The rows of a recurrent cell's kernels."""
+    return {f"{name}/kernel": width, f"{name}/recurrent_kernel": units}
+
+
+def recurrent(layer: Any, kind: str, units: int, inputs: NDArray[np.float32] | None = None) -> Case:
+    """A model of one recurrent layer before the logits."""
+    given = floats(6, 4) if inputs is None else inputs
+    config = layer.get_config()
+    return Case(
+        chain(given, lambda: type(layer).from_config({**config, "dtype": None})),
+        given,
+        cell(f"it/{kind}_cell", given.shape[-1], units),
+    )
 
 
 ROWS, SEQUENCES, MAPS = floats(6), floats(6, 4), floats(8, 8, 3)
@@ -175,6 +227,23 @@ CASES = {
         {
             **{f"attention/{part}/kernel": 4 for part in ("query", "key", "value")},
             "attention/attention_output/kernel": 6,
+        },
+    ),
+    "attention, causal, with a mask": Case(
+        masked_attention,
+        WORDS,
+        {
+            "words/embeddings": 7,
+            **{f"attention/{part}/kernel": 4 for part in ("query", "key", "value")},
+            "attention/attention_output/kernel": 6,
+        },
+    ),
+    "attention of grouped queries": Case(
+        grouped_attention,
+        SEQUENCES,
+        {
+            **{f"attention/{part}/kernel": 4 for part in ("query", "key", "value")},
+            "attention/attention_output/kernel": 12,
         },
     ),
     "convolution": conv(MAPS, 4, 3, activation="relu"),
@@ -211,6 +280,16 @@ CASES = {
     "convolution of volumes": one(
         floats(4, 4, 4, 2), lambda: layers.Conv3D(5, 3, name="it"), 0, slow=True
     ),
+    "separable, of sequences": Case(
+        chain(SEQUENCES, lambda: layers.SeparableConv1D(5, 3, padding="same", name="it")),
+        SEQUENCES,
+        {"it/pointwise_kernel": 4},
+    ),
+    "depthwise, of sequences": one(
+        SEQUENCES, lambda: layers.DepthwiseConv1D(3, depth_multiplier=2, name="it"), 0
+    ),
+    "dense with a normalised kernel": one(ROWS, lambda: Normalised(name="it"), 0),
+    "dense, halves of a bias": one(ROWS, lambda: Halves(name="it"), 6),
     "embedding": Case(
         chain(WORDS, lambda: layers.Embedding(7, 4, name="it")),
         WORDS,
@@ -240,6 +319,19 @@ CASES = {
     "layer normalisation": one(
         SEQUENCES, lambda: layers.LayerNormalization(axis=(1, 2), name="it"), 0
     ),
+    "layer normalisation over the last": one(
+        SEQUENCES, lambda: layers.LayerNormalization(name="it"), 0
+    ),
+    "root mean square normalisation": one(
+        floats(3, 8), lambda: layers.RMSNormalization(name="it"), 0
+    ),
+    "group normalisation of maps": one(
+        floats(4, 4, 4), lambda: layers.GroupNormalization(2, name="it"), 0
+    ),
+    "parametric rectifier": one(MAPS, lambda: layers.PReLU(name="it"), 0),
+    "parametric rectifier, of channels": one(
+        floats(4, 4, 8), lambda: layers.PReLU(shared_axes=[1, 2], name="it"), 0
+    ),
     "group normalisation": one(SEQUENCES, lambda: layers.GroupNormalization(2, name="it"), 0),
     "shared dense": Case(
         shared(lambda: layers.Dense(6, activation="tanh", name="it"), 6),
@@ -257,8 +349,42 @@ CASES = {
         {},
     ),
     "tied embedding": Case(tied, WORDS, {}),
-    "LSTM": one(SEQUENCES, lambda: layers.LSTM(5, name="it"), 0, slow=True),
-    "GRU": one(SEQUENCES, lambda: layers.GRU(5, return_sequences=True, name="it"), 0, slow=True),
+    "LSTM": recurrent(layers.LSTM(5, name="it"), "lstm", 5),
+    "LSTM over masked words": Case(
+        chain(
+            WORDS,
+            lambda: layers.Embedding(7, 4, mask_zero=True, name="words"),
+            lambda: layers.LSTM(5, name="it"),
+        ),
+        WORDS,
+        {"words/embeddings": 7, **cell("it/lstm_cell", 4, 5)},
+    ),
+    "LSTM, twice": Case(
+        chain(
+            SEQUENCES,
+            lambda: layers.LSTM(5, return_sequences=True, name="first"),
+            lambda: layers.LSTM(3, name="second"),
+        ),
+        SEQUENCES,
+        cell("first/lstm_cell", 4, 5) | cell("second/lstm_cell", 5, 3),
+    ),
+    "LSTM, of many steps": recurrent(layers.LSTM(3, name="it"), "lstm", 3, floats(40, 2)),
+    "LSTM, both ways": Case(
+        chain(SEQUENCES, lambda: layers.Bidirectional(layers.LSTM(5, name="lstm"), name="it")),
+        SEQUENCES,
+        cell("it/forward_lstm/lstm_cell", 4, 5) | cell("it/backward_lstm/lstm_cell", 4, 5),
+    ),
+    "GRU": recurrent(layers.GRU(5, return_sequences=True, name="it"), "gru", 5),
+    # Slices of its recurrent kernel are used apart, so that it is projected as a vector.
+    "GRU, reset before": Case(
+        chain(SEQUENCES, lambda: layers.GRU(5, reset_after=False, name="it")),
+        SEQUENCES,
+        {"it/gru_cell/kernel": 4},
+    ),
+    "simple recurrent": recurrent(layers.SimpleRNN(5, name="it"), "simple_rnn", 5),
+    "convolutional LSTM": one(
+        floats(3, 6, 2), lambda: layers.ConvLSTM1D(3, 2, padding="same", name="it"), 0, slow=True
+    ),
     "time first": one(SEQUENCES, lambda: TimeFirst(name="it"), 0, slow=True),
 }
 Build = Callable[..., WhiteBoxProgram]

@@ -86,3 +86,17 @@ def test_what_matches_no_layer_is_an_error_that_lists_them(
     spec, message = WRONG[case]
     with pytest.raises(InputError, match=re.escape(message)):
         select_layers(found, spec)
+
+
+def test_a_quantised_model_says_which_weights_are_integers(serving: Callable) -> None:
+    def quantised() -> Any:
+        inputs = keras.Input((8, 8, 3))
+        x = layers.Flatten()(inputs)
+        model = keras.Model(inputs, layers.Dense(3, name="out")(x))
+        model.quantize("int8")
+        return model
+
+    found = serving(quantised, IMAGES).layers
+    for spec in (LayerSpec(), LayerSpec(names=("out",))):
+        with pytest.raises(InputError, match=r"layer 'out' .* small integers: 'out/kernel'"):
+            select_layers(found, spec)
