@@ -67,35 +67,45 @@ def main() -> None:
         if case.name not in (options.models or _SHOWN):
             continue
         timed = _timed(case) | (_slow(case) if options.slow else {})
-        seconds = _medians(timed, options.repeats)
-        step, forward = seconds["training step"], seconds["forward"]
+        both = _medians(timed, options.repeats)
+        step, forward = both["training step"], both["forward"]
         rows += [
             (
                 case.name,
                 name,
-                f"{1e3 * value:,.1f}",
-                f"{value / step:.2f}",
-                f"{value / forward:.2f}",
+                f"{1e3 * wall:,.1f}",
+                f"{wall / step[0]:.2f}",
+                f"{wall / forward[0]:.2f}",
+                f"{1e3 * cpu:,.1f}",
+                f"{cpu / step[1]:.2f}",
+                f"{cpu / forward[1]:.2f}",
             )
-            for name, value in seconds.items()
+            for name, (wall, cpu) in both.items()
         ]
-    print(markdown_table(("model", "what", "ms a batch", "training steps", "forward passes"), rows))
+    columns = ("ms a batch", "steps", "forwards", "CPU ms", "CPU steps", "CPU forwards")
+    print(markdown_table(("model", "what", *columns), rows))
 
 
-def _medians(timed: Timed, repeats: int) -> dict[str, float]:
-    """Seconds of each; all in turn, so that what else the machine does meets all alike."""
-    found: dict[str, list[float]] = {name: [] for name in timed}
+def _medians(timed: Timed, repeats: int) -> dict[str, tuple[float, float]]:
+    """Seconds of each, wall clock and CPU.
+
+    All in turn, so that what else the machine does meets all alike.
+    """
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in timed}
     for run in timed.values():
         run()
     for repeat in range(repeats):
         for name, run in timed.items():
             if "scaled" in name and repeat >= 3:
                 continue
-            start = time.perf_counter()
-            factor = run()
-            seconds = time.perf_counter() - start
-            found[name].append(seconds * (factor or 1))
-    return {name: statistics.median(values) for name, values in found.items()}
+            start, cpu = time.perf_counter(), time.process_time()
+            factor = run() or 1
+            wall, cpu = time.perf_counter() - start, time.process_time() - cpu
+            found[name].append((wall * factor, cpu * factor))
+    return {
+        name: (statistics.median(wall for wall, _ in each), statistics.median(c for _, c in each))
+        for name, each in found.items()
+    }
 
 
 def _timed(case: Case) -> Timed:
@@ -179,15 +189,18 @@ def _floor(frozen: Any, logits: Any, layers: Sequence[Any], batch: int) -> Any:
 
     from tfx_privacy.proto import privacy_config_pb2 as config_pb2
     from tfx_privacy.signals.white_box.gradient_plan import GradientPlan
+    from tfx_privacy.signals.white_box.loop_probes import first_values, with_probes
     from tfx_privacy.signals.white_box.loss_gradient import loss_gradient
     from tfx_privacy.signals.white_box.model_copy import ModelDefinition
 
     definition = ModelDefinition.of(frozen, logits)
     plan = GradientPlan.of(layers, definition, batch, frozenset())
+    probes = plan.all_probes()
+    definition = with_probes(definition, probes)
 
     @tf.function(autograph=False)
     def floor(inputs: Any, labels: Any) -> list[Any]:
-        copy = definition.copy({definition.inputs[0]: inputs})
+        copy = definition.copy({definition.inputs[0]: inputs, **first_values(probes)})
         outputs = copy.tensor(logits)
         gradient = tf.cast(loss_gradient(config_pb2.MULTICLASS, outputs, labels), tf.float32)
         found = plan.gradients_at(copy, outputs, gradient).values()

@@ -63,7 +63,7 @@ from tfx_privacy.signals.partition import Role, assign_roles
 
 # Boosted trees beside the standard attacks, so that no kind of learner is white-box alone.
 ATTACKS = ("standard", "boosted_trees", "white_box")
-# Trees take the longest, and what passes from model to model is seen without them.
+# Trees and the network take the longest, and what passes from model to model shows without them.
 TRANSFERRED = (
     "standard",
     "gradient_norm",
@@ -71,7 +71,6 @@ TRANSFERRED = (
     "logistic_regression_sketches",
     "logistic_regression_activations",
     "logistic_regression_white_box",
-    "white_box_network",
 )
 _METRICS: Mapping[str, Metric] = {"AUC": Auc(), "balanced accuracy": BalancedAccuracy()}
 _STARTS = {"b_same_start": "the same as A's", "b_other_start": "another"}

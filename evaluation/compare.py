@@ -15,6 +15,7 @@ from tfx_privacy.metrics.metric import Metric
 from tfx_privacy.metrics.registry import metric_from_spec, metric_title
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
+from tfx_privacy.reports.attackers_section import signals_in_words
 from tfx_privacy.reports.comparison import Change, Compared, Comparison, Places
 from tfx_privacy.reports.comparison_page import comparison_page
 from tfx_privacy.reports.comparison_table import comparison_csv
@@ -258,7 +259,7 @@ def _attacks(results: results_pb2.PrivacyResults) -> str:
 def _attackers(results: results_pb2.PrivacyResults) -> str:
     return "; ".join(
         f"{one.name} (told {100 * one.members_known:.12g}% of the members, sees "
-        f"{', '.join(one.signals)})"
+        f"{signals_in_words(one)})"
         for one in results.config.attackers
     )
 

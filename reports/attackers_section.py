@@ -114,7 +114,7 @@ def _group(
     return AttackerGroup(
         name=attacker.name,
         known=f"{share_text(attacker.members_known)} ({count_text(number)})",
-        sees="everything" if _sees_all(attacker) else _in_words(attacker.signals),
+        sees=signals_in_words(attacker),
         rows=[(name, _values(attack, columns)) for name, attack in ran if attack is not None],
     )
 
@@ -170,9 +170,11 @@ def _most_telling(series: Sequence[KnownSeries]) -> list[KnownSeries]:
     return [line for line in series if line.attack in kept]
 
 
-def _in_words(signals: Sequence[str]) -> str:
-    """The signals' names as text: "gradient norms" and so on."""
-    return ", ".join(name.replace("_", " ") for name in signals)
+def signals_in_words(attacker: config_pb2.Attacker) -> str:
+    """What an attacker of a resolved configuration sees: "logits, gradient norms", "everything"."""
+    if _sees_all(attacker):
+        return "everything"
+    return ", ".join(name.replace("_", " ") for name in attacker.signals)
 
 
 def _sees_all(attacker: config_pb2.Attacker) -> bool:

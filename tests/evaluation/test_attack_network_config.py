@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import importlib.util
+
 import numpy as np
 import pytest
 
-from tfx_privacy.attacks import white_box_network_backend
 from tfx_privacy.attacks.attacker import LimitedAttacker
 from tfx_privacy.attacks.white_box_network import WhiteBoxNetwork
 from tfx_privacy.evaluation.attack_network_config import require_network_backend
@@ -118,7 +119,7 @@ def test_the_suite_s_networks_have_the_configuration_s_settings_attackers_too() 
 def test_a_backend_that_is_missing_is_told_of_before_the_model_runs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(white_box_network_backend.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     require_network_backend(resolve_config(config_pb2.PrivacyConfig(attacks=["fast"])))
     with pytest.raises(InputError, match="backend is 'torch', and there is no package 'torch'"):
         require_network_backend(_resolved(backend="torch"))

@@ -175,8 +175,9 @@ def test_who_cannot_run_is_told_why(limited_suite) -> None:
 def test_too_few_known_members_are_a_stated_omission() -> None:
     config = _resolve({"name": "few", "members_known": 0.01}, attacks=["fast"])
     known = KnownRows(_rows(600, 1), _rows(600, 1))
+    judged = KnownRows(known.rows, known.wide, called="JUDGE")
     members = int(known.rows.member.sum())
-    _, reasons = runnable_attacks(attacks_of(config), known, known, config.seed)
+    _, reasons = runnable_attacks(attacks_of(config), known, judged, config.seed)
     assert reasons == {
         "logistic_regression@few": "needs at least 10 members and 10 non-members in FIT and in "
         f"JUDGE; found {-(-members // 100)} and {600 - members} in FIT, {-(-members // 100)} and "

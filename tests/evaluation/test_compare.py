@@ -150,9 +150,8 @@ def test_attackers_of_one_name_that_know_other_things_are_warned_of(tmp_path: Pa
     ]
     (told,) = (each for each in compare(folders).warnings if each.startswith("Attackers"))
     assert told == (
-        "Attackers that know less differ: weak (told 20% of the members, sees logits, loss, label, "
-        "entropy, inputs) in a, c; weak (told 10% of the members, sees logits, loss, label, "
-        "entropy, inputs) in b."
+        "Attackers that know less differ: weak (told 20% of the members, sees everything) in a, c; "
+        "weak (told 10% of the members, sees everything) in b."
     )
     same = compare([folders[0], folders[2]]).warnings
     assert not [each for each in same if each.startswith("Attackers")]

@@ -60,7 +60,7 @@ class _Named(LossThreshold):
     seen: frozenset[str] = frozenset()
 
     @property
-    def name(self) -> str:
+    def name(self) -> str:  # type: ignore[override]
         return self.called
 
     @property

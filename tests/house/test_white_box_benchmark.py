@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tfx_privacy.attacks.loss_threshold import LossThreshold
+from tfx_privacy.attacks.required import required_loss
 from tfx_privacy.benchmarks.real_pools import Pool, split
 from tfx_privacy.benchmarks.white_box_judge import (
     Judged,
@@ -110,7 +111,7 @@ def test_group_is_what_an_attack_sees_beside_the_outputs() -> None:
 
         @property
         def white_box_seen(self) -> frozenset[str]:
-            return self.signals  # type: ignore[attr-defined,no-any-return]
+            return self.signals  # type: ignore[attr-defined]
 
     assert group_of(LossThreshold()) == "outputs"
     assert group_of(_Sees("activations")) == "activations"
@@ -123,7 +124,10 @@ def test_difference_is_that_of_the_areas_and_has_no_zero_where_one_score_is_nois
 ) -> None:
     black, white = _black_and_white(seen, tmp_path)
     found = difference(Auc(), white, black)
-    areas = [_area(-seen.gradient_norms["dense"], seen.member), _area(-seen.loss, seen.member)]
+    areas = [
+        _area(-seen.gradient_norms["dense"], seen.member),
+        _area(-required_loss(seen), seen.member),
+    ]
     assert found.estimate == pytest.approx(areas[0] - areas[1])
     assert found.lower < found.estimate < found.upper < 0
     assert difference(Auc(), black, black).estimate == 0

@@ -71,7 +71,7 @@ def _regression() -> keras.Model:
     return keras.Model(numbers, layers.Dense(2, name="answer")(hidden))
 
 
-class Angle(layers.Layer):
+class Angle(keras.layers.Layer):
     """Uses its weight in a way that has no rule of its own."""
 
     def build(self, shape: Any) -> None:
