@@ -9,8 +9,7 @@ from tensorflow.python.framework import ops
 
 from tfx_privacy.signals.errors import InputError
 from tfx_privacy.signals.white_box.graph import depending_on, forward_order, model_name
-
-_CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+from tfx_privacy.signals.white_box.opened_graph import CALLS
 
 
 class CustomGradientError(Exception):
@@ -84,11 +83,11 @@ def _check_calls(outputs: tf.Tensor, tensors: Sequence[tf.Tensor]) -> None:
     ordered = forward_order(outputs)
     dependent = depending_on(tensors, ordered)
     for operation in ordered:
-        if operation.type in _CALLS and operation.name in dependent:
+        if operation.type in CALLS and operation.name in dependent:
             name = model_name(operation)
             raise InputError(
                 f"the model cannot be differentiated: {operation.type} {name!r} is a function that "
                 "TensorFlow compiles as a whole, and a model's file does not hold its gradient "
-                "(Keras computes convolutions in groups so); expected layers behind it only, or "
-                "a model without it"
+                "(Keras computes convolutions with channels first so); expected layers behind it "
+                "only, or a model without it"
             )

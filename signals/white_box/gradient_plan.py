@@ -119,8 +119,10 @@ class GradientPlan:
                 gradient = gradients[use.operation.name]
                 if gradient is None:
                     continue
-                operation = copy.operations[use.operation.name]
-                site = Site(operation.inputs, operation.outputs[0], gradient, self.batch)
+                # By the originals: a copied operation may stand for what is computed otherwise.
+                inputs = copy.tensors(use.operation.inputs)
+                output = copy.tensor(use.operation.outputs[0])
+                site = Site(inputs, output, gradient, self.batch)
                 weight = copy.operations[node].outputs[0]
                 parts.append(of_weight(use, rule(site), copy.tensor(use.tensor), weight))
             for probe in self.probes[node]:

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tfx_privacy.signals.errors import InputError
 from tfx_privacy.signals.frozen_function import FrozenFunction
 from tfx_privacy.signals.white_box.graph import forward_order
+from tfx_privacy.signals.white_box.opened_graph import opened
 from tfx_privacy.signals.white_box.uses import Use, find_uses
 from tfx_privacy.signals.white_box.weights import Weight
 
@@ -93,7 +94,7 @@ def list_layers(
         for operation in forward_order(logits)
         if operation.type == "Const" and operation.name in weights
     ]
-    uses = find_uses(frozen.function.graph, frozen.function.inputs, logits, ordered)
+    uses = find_uses(frozen.function.inputs, opened(logits), ordered)
     return tuple(
         Layer(
             name=name,

@@ -14,7 +14,9 @@ from tensorflow.python.eager import context
 from tfx_privacy.signals.errors import InputError
 from tfx_privacy.signals.frozen_function import FrozenFunction
 from tfx_privacy.signals.saved_model import first_line
+from tfx_privacy.signals.white_box.channel_groups import group_count, one_for_each_group
 from tfx_privacy.signals.white_box.graph import forward_order
+from tfx_privacy.signals.white_box.opened_graph import opened
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,10 +33,15 @@ class ModelDefinition:
 
     @classmethod
     def of(cls, frozen: FrozenFunction, logits: tf.Tensor) -> ModelDefinition:
-        """Cuts the part out."""
-        needed = {operation.name for operation in forward_order(logits)}
-        definition = frozen.function.graph.as_graph_def()
-        kept = [node for node in definition.node if node.name in needed]
+        """Cuts the part out, with functions laid open and convolutions in groups taken apart."""
+        logits = opened(logits)
+        groups = {operation.name: group_count(operation) for operation in forward_order(logits)}
+        definition = logits.graph.as_graph_def()
+        kept = []
+        for node in definition.node:
+            count = groups.get(node.name, 0)
+            if count:
+                kept += [node] if count == 1 else one_for_each_group(node, count)
         for node in kept:
             # These would hold the copy to the original's batch size.
             node.attr.pop("_output_shapes", None)
@@ -45,7 +52,7 @@ class ModelDefinition:
         cut.node.extend(kept)
         cut.library.function.extend(_called(kept, definition.library.function))
         names = tuple(tensor.name for tensor in frozen.function.inputs)
-        return cls(cut, tuple(name for name in names if name.split(":")[0] in needed))
+        return cls(cut, tuple(name for name in names if name.split(":")[0] in groups))
 
     def without_custom_gradients(self) -> ModelDefinition:
         """The same with the derivative of what is computed in place of each custom gradient."""
@@ -141,6 +148,8 @@ class ModelCopy:
 
     def tensor(self, original: tf.Tensor) -> tf.Tensor:
         """What stands for a tensor of the frozen model."""
+        if original.name in self.inputs:
+            return self.inputs[original.name]
         return self.operations[original.op.name].outputs[original.value_index]
 
     def tensors(self, originals: Sequence[tf.Tensor]) -> list[tf.Tensor]:

@@ -14,12 +14,14 @@ from tfx_privacy.signals.white_box.convolution import convolution_rule, depthwis
 from tfx_privacy.signals.white_box.dense import Factors, dense_rule, join
 from tfx_privacy.signals.white_box.einsum import einsum_rule
 from tfx_privacy.signals.white_box.embedding import embedding_rule
+from tfx_privacy.signals.white_box.grouped_convolution import grouped_convolution_rule
 from tfx_privacy.signals.white_box.uses import Use
 
 _RULES = (
     dense_rule,
     einsum_rule,
     convolution_rule,
+    grouped_convolution_rule,
     depthwise_rule,
     embedding_rule,
     broadcast_rule,

@@ -53,7 +53,7 @@ class Use:
 
 
 def find_uses(
-    graph: tf.Graph, inputs: Collection[tf.Tensor], logits: tf.Tensor, weights: Iterable[Weight]
+    inputs: Collection[tf.Tensor], logits: tf.Tensor, weights: Iterable[Weight]
 ) -> dict[str, list[Use]]:
     """The uses of each weight on the way to the logits, by the weight's node, in forward order."""
     ordered = forward_order(logits)
@@ -63,7 +63,7 @@ def find_uses(
     for weight in weights:
         uses = []
         if weight.node in place:
-            start = graph.get_operation_by_name(weight.node).outputs[0]
+            start = logits.graph.get_operation_by_name(weight.node).outputs[0]
             uses = follow(Use(weight, start, start.op, 0), place, dependent)
         found[weight.node] = sorted(uses, key=lambda use: (place[use.operation.name], use.index))
     return found

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.signals.errors import InputError
+from tfx_privacy.signals.observed_model import ObservedModel
 from tfx_privacy.signals.target import Target, TargetOutput
 from tfx_privacy.signals.target_features import features_seen
 from tfx_privacy.signals.target_plan import InputWay, TargetPlan, plan_target
@@ -216,6 +217,73 @@ def test_transforms_graph_on_raw_examples(behind: Transformed, label: str) -> No
         assert output.transformed_label is None
     else:
         np.testing.assert_array_equal(output.transformed_label, ANSWERS)
+
+
+# How the model is called, on which examples, and which way they go.
+WAYS: dict[str, tuple[str, bool, dict[str, Any], InputWay]] = {
+    "templates": ("raw", True, {"label_key": "answer_xf"}, InputWay.SERIALIZED_EXAMPLES),
+    "functions": (
+        "raw",
+        False,
+        {
+            "label_key": "answer_xf",
+            "signature_name": "on_transformed",
+            "preprocessing_function_names": ["transform_features"],
+        },
+        InputWay.PREPROCESSING_FUNCTIONS,
+    ),
+    "a layer": (
+        "raw",
+        False,
+        {"signature_name": "on_transformed", "preprocessing_function_names": ["tft_layer"]},
+        InputWay.PREPROCESSING_FUNCTIONS,
+    ),
+    "graph": ("raw", True, {"signature_name": "on_transformed"}, InputWay.TRANSFORM_GRAPH),
+    "graph for the label": (
+        "raw",
+        True,
+        {"signature_name": "on_transformed", "label_key": "answer_xf"},
+        InputWay.TRANSFORM_GRAPH,
+    ),
+    "materialised": (
+        "materialised",
+        True,
+        {"signature_name": "on_transformed", "label_key": "answer_xf"},
+        InputWay.FEATURES,
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_gradients_on_every_way(behind: Transformed, way: str) -> None:
+    """By hand: of softmax(x W) the gradient is x^T (p - y), of norm |x| |p - y|."""
+    kind, with_graph, fields, expected_way = WAYS[way]
+    examples = getattr(behind, kind)
+    plan = plan_target(
+        behind.model,
+        config_pb2.ModelSpec(**{"label_key": "answer", **fields}),
+        8,
+        examples[:10],
+        behind.graph if with_graph else None,
+        config_pb2.WhiteBoxSpec(
+            sketch_rows=2, sketch_columns=2, activation_width=4, activations={"indices": [0]}
+        ),
+    )
+    assert plan.input_way is expected_way
+    model = ObservedModel.load(plan)
+    label = ANSWERS
+    if plan.label_is_transformed:
+        label = np.ravel(model.run(examples).transformed_label)
+    inside = model.look_inside(examples, label)
+
+    ((layer, norms),) = inside.gradient_norms.items()
+    x = np.stack([SCALED, COLOURS], axis=1)
+    p = np.exp(behind.logits.astype(float))
+    p /= p.sum(axis=1, keepdims=True)
+    error = np.linalg.norm(p - np.eye(3)[ANSWERS], axis=1)
+    np.testing.assert_allclose(norms, np.linalg.norm(x, axis=1) * error, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(inside.activations[layer], behind.logits, rtol=1e-5, atol=1e-6)
+    assert inside.gradient_sketches[layer].shape == (20, 4)
 
 
 @pytest.mark.parametrize("with_graph", [True, False])

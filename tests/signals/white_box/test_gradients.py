@@ -264,6 +264,42 @@ CASES = {
     "convolution of sequences, transposed": conv(
         SEQUENCES, 5, 3, strides=2, kind=layers.Conv1DTranspose
     ),
+    "convolution in groups": conv(floats(6, 6, 4), 6, 3, groups=2, activation="relu"),
+    "convolution in groups, strides, same": conv(
+        floats(7, 8, 6), 6, (3, 2), groups=3, strides=2, padding="same"
+    ),
+    "convolution in groups, dilated": conv(floats(7, 8, 4), 6, 3, groups=2, dilation_rate=2),
+    "convolution in groups, dilated, same": conv(
+        floats(7, 8, 4), 6, 3, groups=2, dilation_rate=(2, 3), padding="same", use_bias=False
+    ),
+    "convolution in groups of one channel": conv(floats(6, 6, 4), 8, 3, groups=4),
+    "convolution in groups of a small map": conv(floats(2, 2, 8), 32, 2, groups=2, padding="same"),
+    "convolution in groups, of sequences": conv(
+        SEQUENCES, 6, 3, groups=2, padding="causal", kind=layers.Conv1D
+    ),
+    "convolution in groups, of volumes": one(
+        floats(4, 4, 4, 2), lambda: layers.Conv3D(4, 2, groups=2, name="it"), 0, slow=True
+    ),
+    "convolutions in groups, behind one another": Case(
+        chain(
+            floats(6, 6, 4),
+            lambda: layers.Conv2D(8, 3, groups=4, activation="relu", name="first"),
+            lambda: layers.BatchNormalization(name="norm"),
+            lambda: layers.Conv2D(4, 2, groups=2, name="second"),
+        ),
+        floats(6, 6, 4),
+        {"first/kernel": ALL_BUT_LAST, "second/kernel": ALL_BUT_LAST},
+    ),
+    "shared convolution in groups": Case(
+        shared(
+            lambda: layers.Conv2D(4, 3, groups=2, padding="same", activation="tanh", name="it"),
+            5,
+            5,
+            4,
+        ),
+        floats(5, 5, 4),
+        {},
+    ),
     "depthwise": one(
         MAPS,
         lambda: layers.DepthwiseConv2D(3, depth_multiplier=2, strides=2, padding="same", name="it"),
@@ -327,6 +363,18 @@ CASES = {
     ),
     "group normalisation of maps": one(
         floats(4, 4, 4), lambda: layers.GroupNormalization(2, name="it"), 0
+    ),
+    "spectral normalisation": Case(
+        chain(ROWS, lambda: layers.SpectralNormalization(layers.Dense(7, name="it"), name="of")),
+        ROWS,
+        {"of/it/kernel": 6},
+    ),
+    "spectral normalisation of a convolution": Case(
+        chain(
+            MAPS, lambda: layers.SpectralNormalization(layers.Conv2D(4, 3, name="it"), name="of")
+        ),
+        MAPS,
+        {"of/it/kernel": ALL_BUT_LAST},
     ),
     "parametric rectifier": one(MAPS, lambda: layers.PReLU(name="it"), 0),
     "parametric rectifier, of channels": one(
