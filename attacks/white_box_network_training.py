@@ -263,6 +263,8 @@ class _KerasNetwork:
             # What it would do follows from the process's policy of precision.
             auto_scale_loss=False,
         )
+        # Variables that the first step made would cost tracing it a second time.
+        self._model.optimizer.build(self._model.trainable_variables)
         for layer, weights in zip(self._layers, start.flat(), strict=True):
             layer.set_weights(list(weights))
 

@@ -11,6 +11,7 @@ from tfx_privacy.attacks.white_box_network_backend import BACKENDS, require_inst
 from tfx_privacy.attacks.white_box_network_training import OPTIMIZERS
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.signals.errors import InputError
+from tfx_privacy.signals.white_box_layout import WhiteBoxLayout
 
 _DEFAULTS = WhiteBoxNetwork()
 _PARTS = {
@@ -20,6 +21,12 @@ _PARTS = {
     config_pb2.NORM_PART: config_pb2.GRADIENT_NORMS,
     config_pb2.SKETCH_PART: config_pb2.GRADIENT_SKETCHES,
     config_pb2.ACTIVATION_PART: config_pb2.ACTIVATIONS,
+}
+
+# By the field that names layers: the parts that are of layers.
+_LAYER_FIELDS = {
+    "gradient_layers": (config_pb2.NORM_PART, config_pb2.SKETCH_PART),
+    "activation_layers": (config_pb2.ACTIVATION_PART,),
 }
 
 
@@ -36,7 +43,7 @@ def resolve_attack_network(config: config_pb2.PrivacyConfig) -> None:
         return
     network = config.attack_network
     _check_parts(network.parts, config.white_box.skip)
-    _check_layers(network)
+    _check_layers(network, config.white_box.skip)
     _resolve_choice(network, "optimizer", _DEFAULTS.optimizer, OPTIMIZERS)
     _resolve_choice(network, "backend", _DEFAULTS.backend, BACKENDS)
     _resolve_numbers(network)
@@ -46,6 +53,44 @@ def require_network_backend(config: config_pb2.PrivacyConfig) -> None:
     """Raises InputError where the network is to run and its backend is not installed here."""
     if _runs_network(config):
         require_installed(config.attack_network.backend or _DEFAULTS.backend)
+
+
+def require_seen(config: config_pb2.PrivacyConfig, layout: WhiteBoxLayout | None) -> None:
+    """Sees to it that what the network is to look at is computed, part by part and layer by layer.
+
+    Where nothing is said of parts or layers, it looks at whatever is there.
+
+    Args:
+      config: The resolved configuration.
+      layout: What is computed; None for nothing, which is told as with every attack.
+
+    Raises:
+      InputError: If a part or a layer is named that is not; the message names the field.
+    """
+    if layout is None or not _runs_network(config):
+        return
+    network = config.attack_network
+    computed = {
+        config_pb2.NORM_PART: layout.norm_layers,
+        config_pb2.SKETCH_PART: layout.sketch_layers,
+        config_pb2.ACTIVATION_PART: tuple(layout.activation_widths),
+    }
+    for part in network.parts:
+        if part in computed and not computed[part]:
+            raise InputError(
+                f"attack_network.parts names {config_pb2.NetworkPart.Name(part)}, which is "
+                "computed of no layer of this model (by default no sketches of layers with fewer "
+                "weights than a sketch has); expected layers for it in white_box, or other parts"
+            )
+    parts = tuple(network.parts) or tuple(computed)
+    for field, seen in _LAYER_FIELDS.items():
+        there = [layer for part in seen if part in parts for layer in computed[part]]
+        for layer in getattr(network, field):
+            if layer not in there:
+                raise InputError(
+                    f"attack_network.{field} names {layer!r}, of which nothing is computed that "
+                    f"the network looks at; expected some of {', '.join(dict.fromkeys(there))}"
+                )
 
 
 def with_settings(attack: Attack, config: config_pb2.PrivacyConfig) -> Attack:
@@ -94,12 +139,11 @@ def _check_parts(
             )
 
 
-def _check_layers(network: config_pb2.AttackNetwork) -> None:
+def _check_layers(
+    network: config_pb2.AttackNetwork, skipped: Sequence[config_pb2.WhiteBoxSignal.ValueType]
+) -> None:
     parts = set(network.parts) or set(_PARTS)
-    for field, seen in (
-        ("gradient_layers", (config_pb2.NORM_PART, config_pb2.SKETCH_PART)),
-        ("activation_layers", (config_pb2.ACTIVATION_PART,)),
-    ):
+    for field, seen in _LAYER_FIELDS.items():
         layers = list(getattr(network, field))
         if "" in layers:
             raise InputError(f"attack_network.{field} has an empty name; expected names of layers")
@@ -114,6 +158,11 @@ def _check_layers(network: config_pb2.AttackNetwork) -> None:
             raise InputError(
                 f"attack_network.{field} names {layers[0]!r}, and attack_network.parts has no "
                 f"{missing} to look at it; expected that part, or no layers"
+            )
+        if layers and all(_PARTS[part] in skipped for part in seen):
+            raise InputError(
+                f"attack_network.{field} names {layers[0]!r}, and white_box.skip names what there "
+                "would be to look at; expected one of the two"
             )
 
 

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
 
+from google.protobuf.text_format import MessageToString
+
 from tfx_privacy.evaluation.metrics_directory import PrivacyMetricsContent, read_metrics
 from tfx_privacy.metrics.change import change_interval
 from tfx_privacy.metrics.controls import ControlOutcome
@@ -264,6 +266,17 @@ def _attackers(results: results_pb2.PrivacyResults) -> str:
     )
 
 
+def _inside(results: results_pb2.PrivacyResults) -> str:
+    config = results.config
+    if not config.HasField("white_box"):
+        return "nothing"
+    told = f"white_box {{ {MessageToString(config.white_box, as_one_line=True)} }}"
+    if config.HasField("attack_network"):
+        network = MessageToString(config.attack_network, as_one_line=True)
+        told += f" attack_network {{ {network} }}"
+    return told
+
+
 def _metrics(results: results_pb2.PrivacyResults) -> str:
     return ", ".join(
         metric_title(metric_from_spec(entry.metric)) for entry in results.best_of_attacks
@@ -277,6 +290,7 @@ _DIFFERENCES: tuple[tuple[str, Callable[[results_pb2.PrivacyResults], str]], ...
     ("Attacks were fitted on another model's records, or on others", _fitted_on),
     ("The attacks differ, and more attacks find more", _attacks),
     ("Attackers that know less differ", _attackers),
+    ("What attacks are shown of the inside of the model differs", _inside),
     ("The metrics differ, and only common ones are compared", _metrics),
     ("Intervals have different confidences", lambda results: f"{results.config.confidence:g}"),
     (

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import apache_beam as beam
 
-from tfx_privacy.evaluation.attack_network_config import require_network_backend
+from tfx_privacy.evaluation.attack_network_config import require_network_backend, require_seen
 from tfx_privacy.evaluation.attack_table import Outputs, attack_table
 from tfx_privacy.evaluation.clear_errors import clear_errors
 from tfx_privacy.evaluation.config import (
@@ -82,6 +82,7 @@ def evaluate(
         with clock.stage("observe"):
             plan = _plan(target, splits, resolved)
             require_task(resolved.slicing_specs, plan.task)
+            require_seen(resolved, plan.white_box.layout if plan.white_box else None)
             table = observe(new_pipeline, plan, splits, _observe_options(resolved), outputs.signals)
         return attack_table(
             _target_model(target, plan), table, resolved, outputs, new_pipeline, clock, fit_on

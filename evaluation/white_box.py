@@ -98,6 +98,7 @@ def white_box_results(
         return found
     found.best_black_box = _best(black_box, chosen)
     found.best_white_box = _best(white_box, chosen)
+    found.notes.extend(_fitted_on_fewer(found.best_white_box, found.best_black_box, chosen))
     found.groups.extend(
         _group(group, groups[group], chosen, evidence, config.confidence)
         for group in GROUPS
@@ -204,6 +205,19 @@ def _left_out(layout: WhiteBoxLayout, found: results_pb2.WhiteBoxResults) -> lis
     return [
         f"Gradient norms are told layer by layer for the last {counted} of {layers} layers, those "
         "nearest to the output; all layers together are all of them"
+    ]
+
+
+def _fitted_on_fewer(white_box: str, black_box: str, chosen: ChosenOnFit) -> list[str]:
+    """Says so where memory left the white-box attack fewer rows to learn from."""
+    ours, theirs = chosen.counts[white_box], chosen.counts[black_box]
+    if ours.n_members >= theirs.n_members and ours.n_nonmembers >= theirs.n_nonmembers:
+        return []
+    return [
+        "Rows with white-box signals are large, so attacks on them are fitted on fewer: "
+        f"{white_box} on {ours.n_members:,} members and {ours.n_nonmembers:,} non-members, "
+        f"{black_box} on {theirs.n_members:,} and {theirs.n_nonmembers:,}. What parameters add "
+        "may be more than is found so; fewer layers in white_box leave room for more rows"
     ]
 
 

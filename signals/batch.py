@@ -46,8 +46,8 @@ class Signals:
         of the row's loss with regard to the layer's weights.
       gradient_sketches: By the layer's name, [n, rows * columns] float32: that gradient
         projected at random, row by row of the sketch.
-      activations: By the layer's name, [n, w] float32: what comes out of it, projected
-        at random where it is wide.
+      activations: By the layer's name, [n, w] float32: what comes out of it before its
+        activation function, projected at random where it is wide.
     """
 
     task: config_pb2.Task.ValueType

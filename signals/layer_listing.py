@@ -48,8 +48,19 @@ def list_model_layers(
     signature = model.signature(signature_name)
     layers = _layers(signature, _output(signature, output_name))
     has_weights = any(layer.weights for layer in layers)
-    wanted = choose_layers(spec, layers, _BATCH) if has_weights else Wanted()
-    return describe_layers(layers, wanted, _BATCH)
+    batch = _fixed_batch(signature) or _BATCH
+    wanted = choose_layers(spec, layers, batch) if has_weights else Wanted()
+    return describe_layers(layers, wanted, batch)
+
+
+def _fixed_batch(signature: ModelFunction) -> int | None:
+    """The signature's own batch size, where it has one."""
+    lengths = {
+        spec.shape[0]
+        for spec in signature.input_specs.values()
+        if isinstance(spec, tf.TensorSpec) and spec.shape.rank
+    }
+    return lengths.pop() if len(lengths) == 1 else None
 
 
 def _output(signature: ModelFunction, name: str) -> str:

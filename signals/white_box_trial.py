@@ -61,9 +61,34 @@ def plan_white_box(
         target = _tried(program, model, plan, few)
     return dataclasses.replace(
         plan,
-        layout=dataclasses.replace(layout, notes=target.notes),
+        layout=dataclasses.replace(layout, notes=(*_left_out(spec, layout), *target.notes)),
         batch_size=target.batch_size,
     )
+
+
+def _left_out(spec: config_pb2.WhiteBoxSpec, layout: WhiteBoxLayout) -> tuple[str, ...]:
+    """Says so where the defaults choose no layer for a signal: nobody asked to do without it."""
+    notes = []
+    if not (
+        layout.sketch_layers
+        or spec.HasField("sketches")
+        or config_pb2.GRADIENT_SKETCHES in spec.skip
+    ):
+        notes.append(
+            f"no gradient was sketched: none of the layers has the {layout.sketch_size:,} weights "
+            f"of a sketch of {layout.sketch_rows} x {layout.sketch_columns} (set sketch_rows and "
+            "sketch_columns in white_box to smaller numbers)"
+        )
+    if not (
+        layout.activation_widths
+        or spec.HasField("activations")
+        or config_pb2.ACTIVATIONS in spec.skip
+    ):
+        notes.append(
+            "no activations were taken: of the layers before the last there is none whose output "
+            "is known (name layers in white_box.activations)"
+        )
+    return tuple(notes)
 
 
 def describe_layers(

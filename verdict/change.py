@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from tfx_privacy.attacks.attacker_name import split_name
+from tfx_privacy.attacks.white_box_names import ATTACK_NETWORK, WHITE_BOX_ATTACKS
 from tfx_privacy.metrics.change import change_interval, correlation
 from tfx_privacy.metrics.counts import WHOLE, Evidence, ScoreCounts, ScoreEdges
 from tfx_privacy.metrics.metric import Metric
 from tfx_privacy.metrics.registry import metric_from_spec
+from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
 from tfx_privacy.verdict.baseline import Baseline
@@ -72,7 +74,7 @@ def fault_of(baseline: Baseline | None) -> str | None:
 def _counts_before(
     metric: Metric, attack: str, results: results_pb2.PrivacyResults, baseline: Baseline
 ) -> tuple[ScoreCounts, ScoreEdges] | Problem:
-    _, attacker = split_name(attack)
+    base, attacker = split_name(attack)
     now, then = _knowledge(attacker, results), _knowledge(attacker, baseline.results)
     if now != then:
         return Problem(
@@ -86,6 +88,13 @@ def _counts_before(
             attack,
             f"attacks were fitted on {there} in the baseline and on {here} here: a rise could be "
             "the attacker's",
+        )
+    differing = _inside(base, results.config, baseline.results.config)
+    if differing:
+        return Problem(
+            attack,
+            f"`{differing}` in the configuration, which says what the attack '{attack}' sees and "
+            "how it learns, is another one in the baseline: a rise or a fall could be the attack's",
         )
     listed = {one.name: one for one in baseline.results.attacks}
     if attack not in listed:
@@ -101,6 +110,27 @@ def _fitted_on(results: results_pb2.PrivacyResults) -> str:
     if results.HasField("fitted_on"):
         return f"another model's records ({results.fitted_on.signals_uri})"
     return "records of the model that is judged"
+
+
+def _inside(attack: str, now: config_pb2.PrivacyConfig, then: config_pb2.PrivacyConfig) -> str:
+    """The part of two configurations that differs for an attack that looks inside the model.
+
+    A model that leaks more could hide behind an attack that is shown fewer layers or is
+    trained for an epoch. Which library trains the attack network is nothing to it.
+    """
+    if attack not in WHITE_BOX_ATTACKS:
+        return ""
+    if now.white_box != then.white_box:
+        return "white_box"
+    if attack != ATTACK_NETWORK:
+        return ""
+    settings = []
+    for config in (now, then):
+        network = config_pb2.AttackNetwork()
+        network.CopyFrom(config.attack_network)
+        network.ClearField("backend")
+        settings.append(network)
+    return "" if settings[0] == settings[1] else "attack_network"
 
 
 def _knowledge(attacker: str, results: results_pb2.PrivacyResults) -> str:

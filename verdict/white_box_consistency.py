@@ -6,13 +6,17 @@ import itertools
 import math
 from collections.abc import Collection, Sequence
 
+from tfx_privacy.attacks.attacker_name import split_name
+from tfx_privacy.metrics.change import has_change
 from tfx_privacy.metrics.counts import WHOLE, Evidence
+from tfx_privacy.metrics.registry import metric_from_spec
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.verdict.numbers_agree import check_number, check_values
 
 _ROUNDING = 1e-9
-_GROUPS = ("outputs", "gradient norms", "gradient sketches", "activations", "all")
+_OUTPUTS = "outputs"
+_GROUPS = (_OUTPUTS, "gradient norms", "gradient sketches", "activations", "all")
 
 
 def check_fitted_on(results: results_pb2.PrivacyResults) -> None:
@@ -58,6 +62,11 @@ def check_white_box(results: results_pb2.PrivacyResults, evidence: Evidence) -> 
         named that did not run.
     """
     if not results.HasField("white_box"):
+        if results.config.HasField("white_box"):
+            raise ValueError(
+                "white_box: found it in the configuration, and nothing of it among the results; "
+                "expected the layers, and a comparison or why there is none"
+            )
         return
     found = results.white_box
     if found.not_computed and (found.differences or found.groups):
@@ -80,6 +89,40 @@ def check_white_box(results: results_pb2.PrivacyResults, evidence: Evidence) -> 
         )
     for group in found.groups:
         _check_group(group, results, evidence)
+    if not found.not_computed:
+        _check_whole(results)
+
+
+def _check_whole(results: results_pb2.PrivacyResults) -> None:
+    """Refuses a comparison with parts left out, or of attacks that are not a group's best."""
+    found = results.white_box
+    ran = [attack.name for attack in results.attacks if not split_name(attack.name)[1]]
+    counted = sum(group.attacks for group in found.groups)
+    if counted != len(ran):
+        raise ValueError(
+            f"white_box: found {counted} attacks in all groups together, expected the {len(ran)} "
+            "that ran"
+        )
+    black_box = [group.attack for group in found.groups if group.group == _OUTPUTS]
+    white_box = [group.attack for group in found.groups if group.group != _OUTPUTS]
+    for what, name, best in (
+        ("black-box", found.best_black_box, black_box),
+        ("white-box", found.best_white_box, white_box),
+    ):
+        if name not in best:
+            raise ValueError(
+                f"white_box: found {name!r} as the best {what} attack, expected one of the best "
+                f"of the groups: {', '.join(best) or 'none'}"
+            )
+    metrics = map(metric_from_spec, results.config.metrics)
+    expected = [metric.spec() for metric in metrics if has_change(metric)]
+    if [difference.metric for difference in found.differences] != expected:
+        raise ValueError(
+            f"white_box: found differences in "
+            f"{', '.join(one.metric.name for one in found.differences) or 'nothing'}, expected "
+            f"them in {', '.join(metric.name for metric in expected) or 'nothing'}, the metrics "
+            "of the configuration that have some"
+        )
 
 
 def _check_layers(layers: Sequence[results_pb2.WhiteBoxLayer]) -> None:

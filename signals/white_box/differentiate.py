@@ -69,13 +69,14 @@ def stops_between(outputs: tf.Tensor, start: tf.Tensor) -> list[tf.Operation]:
 
 
 def _has_gradient(operation: tf.Operation) -> bool:
-    """Whether TensorFlow knows how to differentiate an operation."""
+    """Whether TensorFlow knows how to differentiate an operation, if only to nothing."""
     if not operation.inputs:
         return True
     try:
-        return ops.get_gradient_function(operation) is not None
+        ops.get_gradient_function(operation)
     except LookupError:
         return False
+    return True
 
 
 def _check_calls(outputs: tf.Tensor, tensors: Sequence[tf.Tensor]) -> None:

@@ -89,12 +89,14 @@ def list_layers(
       logits: A tensor of it.
       weights: Its variables by node.
     """
+    # A function that is compiled as a whole may take its inputs in any order.
+    logits = opened(logits)
     ordered = [
         weights[operation.name]
         for operation in forward_order(logits)
         if operation.type == "Const" and operation.name in weights
     ]
-    uses = find_uses(frozen.function.inputs, opened(logits), ordered)
+    uses = find_uses(frozen.function.inputs, logits, ordered)
     return tuple(
         Layer(
             name=name,

@@ -26,7 +26,7 @@ def opened(logits: tf.Tensor) -> tf.Tensor:
     All operations of the given graph are in it under their names, a call as what hands on
     its function's results. The given graph itself if there is nothing to open.
     """
-    calls = [operation for operation in forward_order(logits) if operation.type in CALLS]
+    calls = [operation for operation in forward_order(logits) if _is_numeric_call(operation)]
     if not calls:
         return logits
     definition = logits.graph.as_graph_def()
@@ -42,6 +42,14 @@ def opened(logits: tf.Tensor) -> tf.Tensor:
         tf.import_graph_def(whole, name="")
     found: tf.Tensor = graph.get_tensor_by_name(logits.name)
     return found
+
+
+def _is_numeric_call(operation: tf.Operation) -> bool:
+    """Whether a gradient could go through a call: others, look-ups of words say, stay."""
+    if operation.type not in CALLS:
+        return False
+    ends = (operation.inputs, operation.outputs)
+    return all(any(value.dtype.is_floating for value in values) for values in ends)
 
 
 def _body(call: tf.Operation, functions: dict[str, Any]) -> Any:
@@ -67,7 +75,7 @@ def _inlined(node: Any, body: Any, functions: dict[str, Any]) -> list[Any]:
     inner_bodies = {
         operation.name: _body(operation, functions)
         for operation in body.get_operations()
-        if operation.type in CALLS
+        if _is_numeric_call(operation)
     }
     nodes = []
     for inner in body.as_graph_def().node:

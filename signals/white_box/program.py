@@ -29,6 +29,7 @@ from tfx_privacy.signals.white_box.layers import Layer
 from tfx_privacy.signals.white_box.loop_probes import first_values, with_probes
 from tfx_privacy.signals.white_box.loss_gradient import label_spec, loss_gradient
 from tfx_privacy.signals.white_box.model_copy import ModelCopy, ModelDefinition
+from tfx_privacy.signals.white_box.opened_graph import opened
 from tfx_privacy.signals.white_box.projections import SketchProjection, SketchSize
 from tfx_privacy.signals.white_box.rows_apart import deviations, example_weights
 
@@ -139,6 +140,7 @@ class WhiteBoxProgram:
         """
         _check_sketches(wanted)
         batch = static_batch_size(frozen.function.inputs[0])
+        logits = opened(logits)
         definition = ModelDefinition.of(frozen, logits)
         width = _output_width(logits, batch)
         return cls(_Model(frozen, definition, logits, task, batch, width, wanted, seed))

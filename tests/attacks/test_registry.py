@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 
 from tfx_privacy.attacks.registry import describe_attacks, resolve_attacks
+from tfx_privacy.attacks.white_box_names import ATTACK_NETWORK, WHITE_BOX_ATTACKS
+from tfx_privacy.attacks.white_box_network import WhiteBoxNetwork
 
 FAST = [
     "loss_threshold",
@@ -106,3 +108,9 @@ def test_every_attack_declares_what_it_needs():
         *(name for name in THOROUGH if name.endswith("_per_class")),
         "quantile_regression",
     ]
+
+
+def test_who_reads_results_alone_knows_which_look_inside() -> None:
+    attacks = resolve_attacks(["thorough", "white_box"])
+    assert {attack.name for attack in attacks if attack.white_box_seen} == WHITE_BOX_ATTACKS
+    assert WhiteBoxNetwork.name == ATTACK_NETWORK

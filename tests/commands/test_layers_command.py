@@ -64,6 +64,23 @@ def test_each_layer_with_what_the_defaults_take(model: Path) -> None:
     assert "a sketch of that of 16 x 16 numbers" in " ".join(result.output.split())
 
 
+def test_a_signature_of_a_batch_size_of_its_own(tmp_path: Path) -> None:
+    """As a measurement of it would: that runs the model on so many examples at once."""
+    module = tf.Module()
+    module.hidden = tf.Variable(tf.ones([6, 100]), name="hidden/kernel")
+    module.answer = tf.Variable(tf.ones([100, 3]), name="answer/kernel")
+    serve = tf.function(
+        lambda x: {"y": tf.nn.softmax(tf.nn.relu(x @ module.hidden) @ module.answer)},
+        input_signature=[tf.TensorSpec([8, 6], tf.float32, name="x")],
+    )
+    result = _run("--model", _save(tmp_path / "eight", module, serving_default=serve))
+    assert result.exit_code == 0, result.output
+    assert _table(result) == [
+        ["0", "hidden", "dense", "6x100", "600", "yes", "yes", "100"],
+        ["1", "answer", "dense", "100x3", "300", "yes", "yes", "-"],
+    ]
+
+
 def test_an_output_of_several(model: Path) -> None:
     result = _run("--model", model, "--signature", "both")
     assert result.exit_code == 1

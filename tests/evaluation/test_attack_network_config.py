@@ -7,12 +7,13 @@ import pytest
 
 from tfx_privacy.attacks.attacker import LimitedAttacker
 from tfx_privacy.attacks.white_box_network import WhiteBoxNetwork
-from tfx_privacy.evaluation.attack_network_config import require_network_backend
+from tfx_privacy.evaluation.attack_network_config import require_network_backend, require_seen
 from tfx_privacy.evaluation.config import resolve_config
 from tfx_privacy.evaluation.suite import FittedSuite, KnownRows, attacks_of, fit_suite
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.signals.batch import Signals
 from tfx_privacy.signals.errors import InputError
+from tfx_privacy.signals.white_box_layout import LayerDescription, WhiteBoxLayout
 
 NETWORK = "white_box_network"
 
@@ -80,6 +81,59 @@ def test_a_part_that_is_not_computed_is_refused() -> None:
     )
     with pytest.raises(InputError, match=r"names SKETCH_PART, and white_box\.skip names GRADIENT_"):
         resolve_config(config)
+
+
+def test_layers_of_which_everything_is_skipped_are_refused() -> None:
+    config = config_pb2.PrivacyConfig(
+        white_box={"skip": ["GRADIENT_NORMS", "GRADIENT_SKETCHES"]},
+        attack_network={"gradient_layers": ["a"]},
+    )
+    with pytest.raises(InputError, match=r"gradient_layers names 'a', and white_box\.skip names"):
+        resolve_config(config)
+
+
+# "small" has a norm and an output, "large" a norm and a sketch.
+LAYOUT = WhiteBoxLayout(
+    layers=(
+        LayerDescription("small", 0, "dense", ((2, 3),), True, False, 3),
+        LayerDescription("large", 1, "dense", ((9, 9),), True, True, 0),
+    ),
+    sketch_rows=4,
+    sketch_columns=4,
+    seed=0,
+)
+WITHOUT_SKETCHES = WhiteBoxLayout(LAYOUT.layers[:1], 4, 4, 0)
+
+
+@pytest.mark.parametrize(
+    ("network", "layout", "words"),
+    [
+        ({"gradient_layers": ["nope"]}, LAYOUT, "gradient_layers names 'nope', .*small, large"),
+        (
+            {"parts": ["SKETCH_PART"], "gradient_layers": ["large", "small"]},
+            LAYOUT,
+            "gradient_layers names 'small', .*expected some of large",
+        ),
+        ({"activation_layers": ["large"]}, LAYOUT, "activation_layers names 'large', .*some of sm"),
+        ({"parts": ["NORM_PART", "SKETCH_PART"]}, WITHOUT_SKETCHES, "parts names SKETCH_PART"),
+        ({"gradient_layers": ["small"], "activation_layers": ["small"]}, LAYOUT, None),
+        ({"parts": ["LOSS_PART", "NORM_PART"]}, WITHOUT_SKETCHES, None),
+        # Without white-box signals the attack says so itself, as every other.
+        ({"gradient_layers": ["nope"]}, None, None),
+    ],
+)
+def test_what_the_network_is_to_look_at_has_to_be_computed(
+    network: dict, layout: WhiteBoxLayout | None, words: str | None
+) -> None:
+    """Else it would be left out, or run on less than it was told to, at the end of a long run."""
+    resolved = _resolved(**network)
+    if words is None:
+        require_seen(resolved, layout)
+        return
+    with pytest.raises(InputError, match=f"^attack_network.{words}"):
+        require_seen(resolved, layout)
+    resolved.attacks[:] = ["loss_threshold"]
+    require_seen(resolved, layout)
 
 
 def test_the_suite_s_networks_have_the_configuration_s_settings_attackers_too() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tfx_privacy.evaluation.compare import compare, write_comparison
 from tfx_privacy.evaluation.in_memory import measure_in_memory
-from tfx_privacy.evaluation.metrics_directory import write_metrics
+from tfx_privacy.evaluation.metrics_directory import read_metrics, write_metrics
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.reports.comparison import Places
@@ -155,3 +155,21 @@ def test_attackers_of_one_name_that_know_other_things_are_warned_of(tmp_path: Pa
     )
     same = compare([folders[0], folders[2]]).warnings
     assert not [each for each in same if each.startswith("Attackers")]
+
+
+def test_other_settings_of_white_box_attacks_are_warned_of(tmp_path: Path) -> None:
+    plain = _measure(tmp_path / "plain")
+    folders = [str(plain)]
+    for name, epochs in (("a", 1), ("b", 50)):
+        content = read_metrics(str(plain))
+        content.results.config.white_box.sketch_rows = 16
+        content.results.config.attack_network.epochs = epochs
+        content.results.white_box.not_computed = "no attack that looks at gradients ran"
+        write_metrics(content, str(tmp_path / name))
+        folders.append(str(tmp_path / name))
+    (told,) = (each for each in compare(folders).warnings if each.startswith("What attacks"))
+    assert told == (
+        "What attacks are shown of the inside of the model differs: nothing in plain; white_box { "
+        "sketch_rows: 16 } attack_network { epochs: 1 } in a; white_box { sketch_rows: 16 } "
+        "attack_network { epochs: 50 } in b."
+    )

@@ -248,6 +248,20 @@ def test_norms_are_told_and_layers_left_out_are_named(run):
     ]
 
 
+def test_a_best_attack_that_was_fitted_on_fewer_rows_is_told(run):
+    """Else that it finds no more would be taken for there being no more to find."""
+    few = dict(run.chosen.counts)
+    counts = few["everything"]
+    few["everything"] = ScoreCounts(counts.members // 10, counts.nonmembers // 10)
+    rows = [int(few["everything"].members.sum()), int(few["everything"].nonmembers.sum())]
+    run.chosen = dataclasses.replace(run.chosen, counts=few)
+    told = run.told()
+    assert told.best_white_box == "everything"
+    assert (
+        f"everything on {rows[0]} members and {rows[1]} non-members, margin on 500 and 400."
+    ) in told.notes[-1]
+
+
 def test_nothing_without_white_box_signals(run):
     assert run.told(layout=dataclasses.replace(LAYOUT, white_box=None)) is None
 

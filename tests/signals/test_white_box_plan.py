@@ -104,10 +104,18 @@ def test_the_last_of_the_layers_that_are_large_enough_are_sketched(
 ) -> None:
     found = white_box(deep(save), records, {"sketch_rows": 6, "sketch_columns": 10})
     assert found.layout.sketch_layers == ("first", "second")
+    assert found.layout.notes == ()
 
     found = white_box(deep(save), records, {"sketch_rows": 20, "sketch_columns": 20})
     assert found.layout.sketch_layers == ()
     assert len(found.layout.norm_layers) == 4
+    # Nobody asked to do without sketches, and attacks on them will not run.
+    assert found.layout.notes == (
+        "no gradient was sketched: none of the layers has the 400 weights of a sketch of 20 x 20 "
+        "(set sketch_rows and sketch_columns in white_box to smaller numbers)",
+    )
+    without = {"sketch_rows": 20, "sketch_columns": 20, "skip": [config_pb2.GRADIENT_SKETCHES]}
+    assert white_box(deep(save), records, without).layout.notes == ()
 
 
 def test_one_layer_has_no_activations_that_are_not_the_logits(
@@ -117,7 +125,12 @@ def test_one_layer_has_no_activations_that_are_not_the_logits(
     module.kernel = weights(3, 5, name="kernel")
     directory = save(module, lambda x: tf.nn.softmax(x @ module.kernel))
 
-    assert white_box(directory, records, {}).layout.activation_widths == {}
+    found = white_box(directory, records, {"skip": [config_pb2.GRADIENT_SKETCHES]})
+    assert found.layout.activation_widths == {}
+    assert found.layout.notes == (
+        "no activations were taken: of the layers before the last there is none whose output is "
+        "known (name layers in white_box.activations)",
+    )
     asked = white_box(directory, records, {"activations": {"last": 1}})
     assert asked.layout.activation_widths == {"kernel": 5}
 

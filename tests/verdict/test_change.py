@@ -12,6 +12,7 @@ from google.protobuf import text_format
 from tfx_privacy.metrics.auc import Auc
 from tfx_privacy.metrics.change import SharedRows, change_interval
 from tfx_privacy.metrics.counts import Thresholds
+from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
 from tfx_privacy.proto import privacy_verdict_pb2 as verdict_pb2
 from tfx_privacy.verdict.baseline import Baseline
@@ -256,3 +257,39 @@ def test_attacks_that_were_fitted_on_another_model_only_now(measurements) -> Non
             ) in verdict.reasons[0]
         else:
             assert verdict.outcome == PASS
+
+
+def _sees(run, attack, **inside):
+    """The attack "a" of a run is this one, with these parts of the configuration."""
+    run.results.config.attacks[:] = [attack]
+    run.results.config.MergeFrom(config_pb2.PrivacyConfig(**inside))
+    if "white_box" in inside:
+        run.results.white_box.not_computed = "no attack on the model's answers ran"
+
+
+@pytest.mark.parametrize(
+    ("attack", "then", "now", "differs"),
+    [
+        ("gradient_norm", {}, {}, ""),
+        ("gradient_norm", {}, {"white_box": {"norms": {"last": 1}}}, "white_box"),
+        ("gradient_norm", {}, {"attack_network": {"epochs": 1}}, ""),
+        ("white_box_network", {}, {"attack_network": {"epochs": 1}}, "attack_network"),
+        ("white_box_network", {}, {"white_box": {"skip": [2]}}, "white_box"),
+        ("white_box_network", {}, {"attack_network": {"backend": "jax"}}, ""),
+        ("loss_threshold", {}, {"white_box": {"norms": {"last": 1}}}, ""),
+    ],
+)
+def test_what_an_attack_sees_inside_has_to_be_the_same(
+    measurements, attack: str, then: dict, now: dict, differs: str
+) -> None:
+    """Else a model that leaks more could hide behind an attack that is shown less of it."""
+    run, before = (
+        measurements.of(members=40_000, nonmembers=20_000, advantages={attack: 0.05})
+        for _ in range(2)
+    )
+    _sees(run, attack, **now)
+    _sees(before, attack, **then)
+    verdict = judge(run.results, run.evidence, BOTH, baseline=_baseline(before))
+    assert verdict.outcome == (CANNOT_TELL if differs else PASS)
+    if differs:
+        assert f"`{differs}` in the configuration" in verdict.reasons[0]

@@ -41,6 +41,7 @@ def run(measurements):
     """Attacks "b" (black-box) and "w" (white-box) of advantages .05 and .1; one layer."""
     made = measurements.of(members=4_000, nonmembers=2_000, advantages={"b": 0.05, "w": 0.1})
     black, white = made.results.attacks
+    made.results.config.metrics.extend(_value(black, name).metric for name in ("auc", "advantage"))
     made.results.white_box.CopyFrom(
         results_pb2.WhiteBoxResults(
             layers=[
@@ -93,6 +94,13 @@ def test_results_without_white_box_signals_are_let_through(run):
     check_white_box(run.results, run.evidence)
 
 
+def test_what_was_asked_for_has_to_be_told(run):
+    run.results.config.white_box.sketch_rows = 16
+    run.results.ClearField("white_box")
+    with pytest.raises(ValueError, match="in the configuration, and nothing of it among the"):
+        check_consistent(run.results, run.evidence)
+
+
 def _set(path, value):
     def change(results):
         *parents, last = path.split(".")
@@ -109,6 +117,12 @@ def _set(path, value):
             setattr(found, name, value)
 
     return change
+
+
+def _exchange_best(results):
+    found = results.white_box
+    found.best_black_box, found.best_white_box = found.best_white_box, found.best_black_box
+    del found.differences[:]
 
 
 @pytest.mark.parametrize(
@@ -130,6 +144,11 @@ def _set(path, value):
         (_set("groups#0.attacks", 3), "found 3 attacks in 'outputs', expected 1 to the 2"),
         (_set("groups#0.group", "gradient norms"), "expected each once"),
         (_set("groups#0.group", "weights"), "found groups weights, gradient norms"),
+        (_set("groups#0.attacks", 2), "found 3 attacks in all groups together, expected the 2"),
+        (lambda results: results.white_box.groups.pop(), "found 1 attacks in all groups"),
+        (_exchange_best, "found 'w' as the best black-box attack, expected one .*groups: b"),
+        (lambda results: results.white_box.differences.pop(), "differences in auc, expected them"),
+        (lambda results: results.white_box.ClearField("differences"), "differences in nothing"),
         (_set("layers#1.name", "dense"), "names of their own"),
         (_set("layers#1.index", 0), "in ascending order"),
         (_set("layers#1.weights", -1), "a number below 0 of layer 'dense_1'"),

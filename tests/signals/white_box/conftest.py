@@ -56,7 +56,8 @@ class Served:
         found: dict[str, list[NDArray[np.float64]]] = {each.path: [] for each in variables}
         for row in range(len(self.inputs)):
             with tf.GradientTape() as tape:
-                logits = self.exact(tf.constant(self.inputs[row : row + 1]))
+                # At inference, as it is served: in training some layers change their weights.
+                logits = self.exact(tf.constant(self.inputs[row : row + 1]), training=False)
                 loss = exact_loss(task, logits, labels[row : row + 1])
             for variable, gradient in zip(
                 variables, tape.gradient(loss, [each.value for each in variables]), strict=True

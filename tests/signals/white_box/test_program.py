@@ -17,6 +17,7 @@ from tfx_privacy.signals.errors import InputError
 from tfx_privacy.signals.frozen_function import freeze
 from tfx_privacy.signals.frozen_logits import FoundLogits, find_logits
 from tfx_privacy.signals.white_box.layers import list_layers
+from tfx_privacy.signals.white_box.model_copy import ModelDefinition
 from tfx_privacy.signals.white_box.program import (
     ACTIVATION,
     LAYER_NORMS,
@@ -253,17 +254,106 @@ def test_quantisation_that_is_only_played_has_gradients() -> None:
     np.testing.assert_allclose(norms, expected, rtol=1e-5)
 
 
-def test_a_convolution_in_groups_is_refused_by_name(serving: Callable, build: Build) -> None:
+def test_a_convolution_in_groups_answers_what_the_compiled_one_does(
+    serving: Callable, build: Build
+) -> None:
+    maps = np.random.default_rng(1).normal(size=(BATCH, 6, 6, 4)).astype(np.float32)
+
     def make() -> Any:
         inputs = keras.Input((6, 6, 4))
         x = layers.Conv2D(6, 3, groups=2, name="grouped")(inputs)
         return keras.Model(inputs, layers.Dense(4, name="out")(layers.Flatten()(x)))
 
+    served = serving(make, maps)
+    assert [layer.kind for layer in served.layers] == ["convolution", "dense"]
+    (compiled,) = served.frozen.fetch([served.logits])(tf.constant(served.serialized))
+    found = build(served, Wanted(activations=served.layers))(served.serialized, LABELS)
+    expected = np.asarray(served.exact(maps))
+    np.testing.assert_allclose(compiled, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found[ACTIVATION + "out"], expected, rtol=1e-5, atol=1e-6)
+    last = build(served, Wanted(norms=(served.layer("out"),)))(served.serialized, LABELS)
+    both = build(served, Wanted(norms=served.layers))(served.serialized, LABELS)
+    np.testing.assert_allclose(last[NORM], both[LAYER_NORMS][:, 1], rtol=1e-6)
+
+
+def test_only_convolutions_in_groups_are_taken_apart(serving: Callable) -> None:
+    def make() -> Any:
+        inputs = keras.Input((6, 6, 4))
+        x = layers.DepthwiseConv2D(3, name="depthwise")(inputs)
+        x = layers.Conv2D(4, 1, name="whole")(x)
+        x = layers.Conv2D(6, 3, groups=2, name="grouped")(x)
+        return keras.Model(inputs, layers.Dense(4, name="out")(layers.Flatten()(x)))
+
     served = serving(make, np.zeros((BATCH, 6, 6, 4), np.float32))
-    with pytest.raises(InputError, match=r"Call '.*grouped.*' is a function that TensorFlow compi"):
+    kinds = [layer.kind for layer in served.layers]
+    assert kinds == ["depthwise convolution", "convolution", "convolution", "dense"]
+    definition = ModelDefinition.of(served.frozen, served.logits)
+    nodes = [(node.op, node.name) for node in definition.graph_def.node]
+    assert sum(kind == "DepthwiseConv2dNative" for kind, _ in nodes) == 1
+    assert sum(kind == "Conv2D" and "/whole" in name for kind, name in nodes) == 1
+    assert sum(kind == "Conv2D" and "/grouped" in name for kind, name in nodes) == 2
+    assert not definition.functions
+
+
+def test_a_function_that_is_compiled_as_a_whole_is_laid_open(build: Build) -> None:
+    kernel = tf.Variable(np.random.default_rng(2).normal(size=(6, 4)).astype("f"), name="it/kernel")
+    factor = tf.Variable(2.0, name="it/factor")
+
+    @tf.function(jit_compile=True, autograph=False)
+    def product(values: tf.Tensor) -> tf.Tensor:
+        return values @ kernel
+
+    @tf.function(jit_compile=True, autograph=False)
+    def both(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return values, factor * product(values)
+
+    @tf.function(input_signature=[tf.TensorSpec([BATCH, 6], tf.float32)], autograph=False)
+    def function(inputs: tf.Tensor) -> list[tf.Tensor]:
+        given, scaled = both(inputs)
+        return [scaled + given[:, :4]]
+
+    step = function.get_concrete_function()
+    frozen = freeze(step)
+    found = list_layers(frozen, frozen.outputs[0], find_weights(step, frozen))
+    program = WhiteBoxProgram.build(
+        frozen, frozen.outputs[0], config_pb2.MULTICLASS, Wanted(norms=found), seed=0
+    )
+    assert program.notes == ()
+    norms = program.run(tf.constant(ROWS), tf.constant(LABELS))[NORM]
+    errors = tf.nn.softmax(2 * ROWS @ kernel.numpy() + ROWS[:, :4]) - tf.one_hot(LABELS, 4)
+    of_kernel = 2 * np.linalg.norm(ROWS, axis=1) * np.linalg.norm(errors, axis=1)
+    of_factor = np.sum(errors * (ROWS @ kernel.numpy()), axis=1)
+    np.testing.assert_allclose(norms, np.hypot(of_kernel, of_factor), rtol=1e-5)
+
+
+def test_a_function_that_must_stay_compiled_is_refused_by_name(
+    serving: Callable, build: Build
+) -> None:
+    def make() -> Any:
+        inputs = keras.Input((4, 6, 6))
+        x = layers.Conv2D(6, 3, groups=2, data_format="channels_first", name="first")(inputs)
+        return keras.Model(inputs, layers.Dense(4, name="out")(layers.Flatten()(x)))
+
+    served = serving(make, np.zeros((BATCH, 4, 6, 6), np.float32))
+    with pytest.raises(
+        InputError, match=r"Call '.*first.*' is a function that TensorFlow compiles"
+    ):
         build(served, Wanted(norms=served.layers))
     found = build(served, Wanted(norms=(served.layer("out"),)))(served.serialized, LABELS)
     assert (found[NORM] > 0).all()
+
+
+def test_the_operation_at_which_a_gradient_stops_is_named(serving: Callable, build: Build) -> None:
+    # Keras casts what comes out to the type of what came in: here of words, to integers.
+    def make() -> Any:
+        inputs = keras.Input((6,), dtype="int64")
+        table = layers.Embedding(7, 4, name="table")
+        x = layers.SpectralNormalization(table, name="normal")(inputs)
+        return keras.Model(inputs, layers.Dense(4, name="out")(layers.Flatten()(x)))
+
+    served = serving(make, np.arange(BATCH * 6).reshape(BATCH, 6) % 7)
+    with pytest.raises(InputError, match=r"'normal/table/embeddings': .* none \(Cast '[^']*'\)"):
+        build(served, Wanted(norms=served.layers))
 
 
 def test_an_operation_without_a_gradient_is_named() -> None:
