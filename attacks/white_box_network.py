@@ -127,7 +127,7 @@ class WhiteBoxNetwork(TrainedAttack[WhiteBoxNetworkScorer]):
     @property
     def sees_planted(self) -> bool:
         """See Attack."""
-        return not {OUTPUTS, LOSS, NORMS}.isdisjoint(self._kinds)
+        return not {OUTPUTS, LOSS, NORMS, SKETCH}.isdisjoint(self._kinds)
 
     @property
     def white_box_seen(self) -> frozenset[str]:

@@ -211,6 +211,7 @@ def _selected(rows: Signals, rng: np.random.Generator) -> tuple[Selection, Signa
         records=results_pb2.Records(judge=judged),
         fit=fit,
         judge_sample=judge,
+        fit_inputs=fit,
         fit_wide=fit,
         judge_wide=judge.take(np.arange(0)),
         control_nonmembers=for_controls,

@@ -29,7 +29,7 @@ def spread_by_class(selection: Selection) -> Mapping[int, float]:
     if not has_classes(selection.fit.task) or not len(selection.fit):
         return {}
     for rows, columns in (
-        (selection.fit_wide, _numeric_inputs(selection.fit_wide)),
+        (selection.fit_inputs, _numeric_inputs(selection.fit_inputs)),
         (selection.fit, selection.fit.logits),
     ):
         if columns is not None and columns.shape[1] and rows.label is not None:

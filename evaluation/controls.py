@@ -90,7 +90,7 @@ def fit_blind_baseline(
       config: Its resolved configuration.
     """
     baseline = BlindBaseline()
-    fit = selection.fit_wide
+    fit = selection.fit_inputs
     not_run = (
         _left_out(config, config_pb2.BLIND_BASELINE)
         or baseline.cannot_run(fit)

@@ -95,7 +95,7 @@ def measure_in_memory(
     explanation = explanation_results(
         _layout(signals, model),
         {tally.name: dict(counted.items())},
-        Selection(records, fit, judge, fit, judge, judge.take(~judge.member)),
+        Selection(records, fit, judge, fit, fit, judge, judge.take(~judge.member)),
         evidence,
         results,
     )

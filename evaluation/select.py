@@ -22,6 +22,7 @@ from tfx_privacy.signals.table_reader import BucketKeys, read_description, read_
 _ON_BOTH_SIDES = "ON_BOTH_SIDES"
 # Two thirds of 20,000: what of so many non-members is expected to be JUDGE.
 _CONTROL_NONMEMBERS = 13_334
+_INPUTS = ("inputs",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,9 +35,11 @@ class Selection:
         inputs and white-box signals.
       judge_sample: As many JUDGE rows at most, sorted by id; attacks fitted on
         them score the FIT rows for per-record risk, and serve nothing else.
-      fit_wide: Of `fit` at most 20,000 rows a side, sorted by id, with their inputs
-        where the table has any, and their white-box signals where an attack sees
-        them; fewer where these are wide.
+      fit_inputs: Of `fit` at most 20,000 rows a side, sorted by id, with their inputs
+        where the table has any; fewer where inputs are wide.
+      fit_wide: The same with the columns that attacks see of inputs and white-box
+        signals, and fewer where these are wide; `fit_inputs` where no attack sees
+        white-box signals.
       judge_wide: The same of JUDGE, where an attack sees such columns; else no rows.
       control_nonmembers: JUDGE non-members for the controls, at most 13,334,
         sorted by id; with the columns of `judge_wide` where an attack sees them, and
@@ -46,6 +49,7 @@ class Selection:
     records: results_pb2.Records
     fit: Signals
     judge_sample: Signals
+    fit_inputs: Signals
     fit_wide: Signals
     judge_wide: Signals
     control_nonmembers: Signals
@@ -106,23 +110,19 @@ def select(
 def _samples(
     table: TableDescription, fit_rows: int, wide_columns: Collection[str]
 ) -> tuple[SampleSpec, ...]:
-    # The blind baseline looks at inputs in any case.
-    seen = tuple(sorted({"inputs", *wide_columns}))
+    seen = tuple(sorted(wide_columns))
     rows = table.members + table.nonmembers
+    with_inputs = min(fit_rows, wide_rows(table, rows, table.input_bytes, _INPUTS))
     able = wide_rows(table, rows, table.input_bytes, seen)
-    wide = min(fit_rows, able)
-    judge_wide, control_rows = 0, _CONTROL_NONMEMBERS
-    control_extra: tuple[str, ...] = ()
-    if wide_columns:
-        judge_wide = wide
-        control_rows = min(control_rows, able)
-        control_extra = seen
+    wide = min(fit_rows, able) if seen else 0
     return (
         SampleSpec("fit", Role.FIT, fit_rows, fit_rows, ("slices",)),
         SampleSpec("judge", Role.JUDGE, fit_rows, fit_rows),
+        # Its own: white-box signals may be wide, and would take rows from the blind baseline.
+        SampleSpec("fit_inputs", Role.FIT, with_inputs, with_inputs, _INPUTS),
         SampleSpec("fit_wide", Role.FIT, wide, wide, seen),
-        SampleSpec("judge_wide", Role.JUDGE, judge_wide, judge_wide, seen),
-        SampleSpec("control", Role.JUDGE, 0, control_rows, control_extra),
+        SampleSpec("judge_wide", Role.JUDGE, wide, wide, seen),
+        SampleSpec("control", Role.JUDGE, 0, min(_CONTROL_NONMEMBERS, able), seen),
     )
 
 
@@ -174,11 +174,15 @@ def _selection(plan: SamplePlan, table: TableDescription) -> Selection:
     fit = _sample(plan, table, tally, samples["fit"])
     members = int(fit.member.sum())
     as_many = dataclasses.replace(samples["judge"], members=members, nonmembers=len(fit) - members)
+    fit_inputs = _sample(plan, table, tally, samples["fit_inputs"])
     return Selection(
         records=_records(table, tally, fit),
         fit=fit,
         judge_sample=_sample(plan, table, tally, as_many),
-        fit_wide=_sample(plan, table, tally, samples["fit_wide"]),
+        fit_inputs=fit_inputs,
+        fit_wide=fit_inputs
+        if samples["fit_wide"].extra in ((), _INPUTS)
+        else _sample(plan, table, tally, samples["fit_wide"]),
         judge_wide=_sample(plan, table, tally, samples["judge_wide"]),
         control_nonmembers=_sample(plan, table, tally, samples["control"]),
     )

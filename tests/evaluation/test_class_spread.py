@@ -66,7 +66,7 @@ def selection():
         "name": pa.array([[1], [2], [3], [4]], pa.list_(pa.uint64())),
     }
     with_inputs = Signals(rows.task, ids, rows.member, label, inputs=inputs)
-    return Selection(results_pb2.Records(), rows, rows, with_inputs, rows, rows)
+    return Selection(results_pb2.Records(), rows, rows, with_inputs, rows, rows, rows)
 
 
 def test_numeric_inputs_come_before_logits(selection):
@@ -74,7 +74,7 @@ def test_numeric_inputs_come_before_logits(selection):
 
 
 def test_words_have_no_spread_and_logits_stand_in(selection):
-    del selection.fit_wide.inputs["age"]
+    del selection.fit_inputs.inputs["age"]
     found = spread_by_class(selection)
     assert found[0] == 0.0
     assert found[1] == pytest.approx((8 / np.var([1, 1, 5, 9], ddof=1)) ** 0.5)
@@ -85,5 +85,5 @@ def test_words_have_no_spread_and_logits_stand_in(selection):
 def test_without_labels_or_rows_there_are_no_classes(task, rows):
     ids = np.zeros((rows, 2), np.uint64)
     blank = Signals(task, ids, np.ones(rows, np.bool_), logits=np.zeros((rows, 3), np.float32))
-    nothing = Selection(results_pb2.Records(), blank, blank, blank, blank, blank)
+    nothing = Selection(results_pb2.Records(), blank, blank, blank, blank, blank, blank)
     assert spread_by_class(nothing) == {}

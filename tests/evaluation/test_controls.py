@@ -64,6 +64,7 @@ def _selection(fit: int = 1_000, judge: int = 4_000) -> Selection:
         records=results_pb2.Records(judge=results_pb2.SideCounts(members=judge, nonmembers=judge)),
         fit=both,
         judge_sample=both.take(np.arange(0)),
+        fit_inputs=both,
         fit_wide=both,
         judge_wide=both.take(np.arange(0)),
         control_nonmembers=_rows(judge, 3, member=False),
@@ -237,8 +238,8 @@ def test_controls_can_be_left_out() -> None:
 
 def test_without_inputs_and_label_no_blind_baseline() -> None:
     selection = _selection()
-    unlabelled = dataclasses.replace(selection.fit_wide, label=None)
-    blind = fit_blind_baseline(dataclasses.replace(selection, fit_wide=unlabelled), _CONFIG)
+    unlabelled = dataclasses.replace(selection.fit_inputs, label=None)
+    blind = fit_blind_baseline(dataclasses.replace(selection, fit_inputs=unlabelled), _CONFIG)
     assert "needs input features" in blind.not_run
     assert not blind.suite.attacks
     assert not blind.edges

@@ -89,7 +89,7 @@ def _told(judge, *, fit=None, scores=None, vocabulary=()):
         has_weight=False,
     )
     nothing = fit.take(np.zeros(len(fit), np.bool_))
-    selection = Selection(results.records, fit, nothing, nothing, nothing, nothing)
+    selection = Selection(results.records, fit, nothing, nothing, nothing, nothing, nothing)
     told = explanation_results(layout, {"classes": totals}, selection, evidence, results)
     results.explanation.CopyFrom(told)
     check_explanation(results)

@@ -99,7 +99,7 @@ def test_too_few_rows_are_an_error() -> None:
 def test_white_box_signals_are_not_to_be_had_in_memory() -> None:
     signals = [_signals(*_predictions(20, 0.0, 1), is_member=side) for side in (True, False)]
     config = config_pb2.PrivacyConfig(attacks=["fast"], white_box={})
-    with pytest.raises(InputError, match="^white_box is set, which cannot be followed"):
+    with pytest.raises(InputError, match=r"^white_box is set, which cannot be followed"):
         measure_in_memory(Signals.concatenate(signals), results_pb2.TargetModel(), config)
 
 

@@ -21,6 +21,7 @@ from tfx_privacy.signals.partition import Role, assign_roles
 from tfx_privacy.signals.table import IdentityDescription, TableLayout
 from tfx_privacy.signals.table_reader import read_description
 from tfx_privacy.signals.table_writer import TableWriter, commit
+from tfx_privacy.signals.white_box_layout import LayerDescription, WhiteBoxLayout
 
 _LAYOUT = TableLayout(
     task=config_pb2.BINARY,
@@ -66,8 +67,15 @@ def _rows(members: int, nonmembers: int, rows_a_unit: int, repeated: int) -> Sig
     )
 
 
-def _select(folder: Path, rows: Signals, buckets: int, cap: int) -> Selection:
-    layout = _LAYOUT
+def _select(
+    folder: Path,
+    rows: Signals,
+    buckets: int,
+    cap: int,
+    white_box: WhiteBoxLayout | None = None,
+    wide_columns: tuple[str, ...] = (),
+) -> Selection:
+    layout = dataclasses.replace(_LAYOUT, white_box=white_box)
     if rows.units is None:
         layout = dataclasses.replace(layout, has_units=False)
     table_dir = str(folder / "signals")
@@ -75,7 +83,8 @@ def _select(folder: Path, rows: Signals, buckets: int, cap: int) -> Selection:
         writer.append(rows, "rows")
         written = writer.finish()
     table = commit(table_dir, layout, IdentityDescription("content"), buckets, [written])
-    return select(table_dir, table, str(folder / "scratch"), _SEED, cap, beam.Pipeline)
+    scratch = str(folder / "scratch")
+    return select(table_dir, table, scratch, _SEED, cap, beam.Pipeline, wide_columns=wide_columns)
 
 
 @pytest.mark.parametrize("buckets", [1, 7])
@@ -158,7 +167,7 @@ def test_inputs_are_those_of_the_first_rows_of_fit(
 
     selection = _select(tmp_path / "rows", rows, buckets, 900)
 
-    sample = selection.fit_wide
+    sample = selection.fit_inputs
     assert (int(sample.member.sum()), len(sample)) == (500, 1_000)
     assert set(map(tuple, sample.ids)) < set(map(tuple, selection.fit.ids))
     assert (np.diff(sample.ids[:, 0].astype(np.int64)) > 0).all()
@@ -166,14 +175,42 @@ def test_inputs_are_those_of_the_first_rows_of_fit(
     assert sample.inputs["pixels"].to_pylist() == [[n, n + 0.5] for n in numbers]
     assert sample.inputs["word"].to_pylist() == [[n] * (n % 2) for n in numbers]
     np.testing.assert_array_equal(sample.loss, sample.ids[:, 0].astype(np.float32))
-    assert _select(tmp_path / "few", rows, buckets, 30).fit_wide.member.sum() == 30
+    assert _select(tmp_path / "few", rows, buckets, 30).fit_inputs.member.sum() == 30
 
     # A row's inputs take 2 x 4 + 4 bytes, and on average half of 8, and 4.
     monkeypatch.setattr(samples, "_WIDE_BYTES_PER_SIDE", 20 * 200)
     bounded = _select(tmp_path / "bytes", rows, buckets, 900)
-    assert (int(bounded.fit_wide.member.sum()), len(bounded.fit_wide)) == (200, 400)
-    assert set(map(tuple, bounded.fit_wide.ids)) < set(map(tuple, sample.ids))
+    assert (int(bounded.fit_inputs.member.sum()), len(bounded.fit_inputs)) == (200, 400)
+    assert set(map(tuple, bounded.fit_inputs.ids)) < set(map(tuple, sample.ids))
     assert len(bounded.fit) == 1_800
+
+
+def test_wide_white_box_signals_take_no_rows_from_the_blind_baseline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = _rows(6_000, 5_000, 1, 100)
+    norms = {"dense": rows.loss, "wide": rows.loss}
+    sketch = np.repeat(np.arange(len(rows), dtype=np.float32)[:, None], 4, axis=1)
+    rows = dataclasses.replace(rows, gradient_norms=norms, gradient_sketches={"wide": sketch})
+    described = (
+        LayerDescription("dense", 0, "dense", ((2, 2),), True, False, 0),
+        LayerDescription("wide", 1, "dense", ((2, 2),), True, True, 0),
+    )
+    white_box = WhiteBoxLayout(described, 2, 2, 7)
+    # A row's inputs take 20 bytes on average, its white-box signals 4 x (2 + 4).
+    monkeypatch.setattr(samples, "_WIDE_BYTES_PER_SIDE", 24 * 200)
+
+    found = _select(tmp_path, rows, 3, 900, white_box, ("white_box",))
+
+    assert int(found.fit_inputs.member.sum()) == 240
+    assert set(found.fit_inputs.inputs) == {"pixels", "word"}
+    assert not found.fit_inputs.gradient_norms
+    for sample in (found.fit_wide, found.judge_wide):
+        assert (int(sample.member.sum()), len(sample)) == (200, 400)
+        assert not sample.inputs
+        np.testing.assert_array_equal(sample.gradient_norms["dense"], sample.loss)
+        assert sample.gradient_sketches["wide"].shape == (400, 4)
+    assert set(map(tuple, found.fit_wide.ids)) < set(map(tuple, found.fit_inputs.ids))
 
 
 def test_controls_have_judged_nonmembers_enough_however_small_the_fit(
