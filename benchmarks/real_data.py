@@ -33,7 +33,15 @@ from numpy.typing import NDArray
 
 from tfx_privacy.benchmarks.populations import markdown_table
 from tfx_privacy.benchmarks.real_models import cnn, decayed_mlp, logits_over_epochs, mlp
-from tfx_privacy.benchmarks.real_pools import Pool, adult, cifar10, location30, mnist, split
+from tfx_privacy.benchmarks.real_pools import (
+    Pool,
+    add_data_argument,
+    adult,
+    cifar10,
+    location30,
+    mnist,
+    split,
+)
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
@@ -152,13 +160,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    beside = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=Path(os.environ.get("TFX_PRIVACY_DATA", beside)),
-        help="the folder of real data; default $TFX_PRIVACY_DATA, else ../shared/data",
-    )
+    add_data_argument(parser)
     parser.add_argument("--work", type=Path, required=True, help="predictions and metrics go here")
     parser.add_argument("--seed", type=int, default=0, help="of split, weights and order")
     names = [target.name for target in TARGETS]

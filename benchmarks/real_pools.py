@@ -6,7 +6,9 @@ first stays: then any choice by chance gives members and non-members of one popu
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -50,6 +52,17 @@ class Pool:
             label=self.label[rows],
             features={name: column[rows] for name, column in self.features.items()},
         )
+
+
+def add_data_argument(parser: argparse.ArgumentParser) -> None:
+    """`--data`, the folder that real data is read from."""
+    beside = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path(os.environ.get("TFX_PRIVACY_DATA", beside)),
+        help="the folder of real data; default $TFX_PRIVACY_DATA, else ../shared/data",
+    )
 
 
 def split(pool: Pool, members: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -34,7 +34,7 @@ import numpy as np
 from tfx_privacy.attacks.attack import Attack
 from tfx_privacy.attacks.registry import resolve_attacks
 from tfx_privacy.benchmarks.populations import markdown_table
-from tfx_privacy.benchmarks.real_pools import Pool
+from tfx_privacy.benchmarks.real_pools import Pool, add_data_argument
 from tfx_privacy.benchmarks.white_box_judge import (
     Judged,
     best_of_groups,
@@ -80,13 +80,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    beside = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=Path(os.environ.get("TFX_PRIVACY_DATA", beside)),
-        help="the folder of real data; default $TFX_PRIVACY_DATA, else ../shared/data",
-    )
+    add_data_argument(parser)
     parser.add_argument("--work", type=Path, required=True, help="signals and scores go here")
     parser.add_argument("--seeds", type=int, default=5, help="0 to this minus 1")
     parser.add_argument(

@@ -10,7 +10,6 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
-from tfx_privacy.reports.class_panels import class_panel, panel_shares
 from tfx_privacy.reports.looks import LegendEntry
 from tfx_privacy.reports.names import Name, name_of
 from tfx_privacy.reports.numerals import count_text, percent_text
@@ -29,10 +28,13 @@ from tfx_privacy.reports.risk_plots import (
     risk_distribution,
 )
 from tfx_privacy.reports.sides_plot import sides_legend
+from tfx_privacy.reports.small_panels import panel, panel_shares
 
 _MOST_PANELS = 12
 # Of a class with fewer members a histogram shows noise, and its mean is luck.
 _FEWEST_MEMBERS = 20
+# Of a panel's width: edges lie evenly around the prior.
+_PRIOR_AT = 0.5
 # A table of the distribution has about so many rows at most.
 _MOST_ROWS = 20
 _BINS_TOGETHER = 5
@@ -269,7 +271,7 @@ def _classes(risk: results_pb2.RecordRiskResults) -> list[ClassRow]:
                 count_text(members),
                 count_text(nonmembers),
                 mean,
-                class_panel(shares[number], highest, label) if has_panel else None,
+                panel(shares[number], highest, label, _PRIOR_AT) if has_panel else None,
             )
         )
     return rows

@@ -9,12 +9,9 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
-from tfx_privacy.reports.class_panels import HEIGHT, WIDTH, outline
 from tfx_privacy.reports.looks import MEMBERS_LOOK, NONMEMBERS_LOOK
-from tfx_privacy.reports.names import visible
 from tfx_privacy.reports.numerals import score_text
 from tfx_privacy.reports.sides_plot import draw_sides
 from tfx_privacy.reports.svg import MUTED, SERIES, draw_svg
@@ -89,29 +86,6 @@ def norms_plot(found: results_pb2.NormDistribution, label: str) -> Markup:
         axes.set_xlabel("Gradient norm" if found.layer else "Gradient norm, all layers together")
 
     return draw_svg(draw, _NORMS_SIZE, "gradient-norms", label, "plot wide-plot")
-
-
-def norm_panel(shares: NDArray[np.float64], highest: float, label: str) -> Markup:
-    """One layer's norms, small.
-
-    Args:
-      shares: Of `panel_shares`.
-      highest: The share that is as high as the panel.
-      label: What the panel shows, for those who do not see it.
-    """
-    members, nonmembers = (outline(side, highest) for side in shares)
-    return Markup(
-        '<svg class="panel" role="img" aria-label="{label}" viewBox="0 0 {width:.0f} {height:.0f}">'
-        '<path class="nonmembers" d="{nonmembers}"/><path class="members" d="{members}"/>'
-        '<path class="axis" d="M0 {base:.0f}H{width:.0f}"/></svg>'
-    ).format(
-        label=visible(label),
-        width=WIDTH,
-        height=HEIGHT,
-        base=HEIGHT - 2,
-        members=members,
-        nonmembers=nonmembers,
-    )
 
 
 def _ticks(low: float, high: float) -> list[float]:

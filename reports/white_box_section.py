@@ -9,7 +9,6 @@ from markupsafe import Markup
 
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
-from tfx_privacy.reports.class_panels import panel_shares
 from tfx_privacy.reports.looks import LegendEntry
 from tfx_privacy.reports.measures import (
     Measure,
@@ -21,7 +20,8 @@ from tfx_privacy.reports.names import Name, name_of
 from tfx_privacy.reports.numerals import count_text, percent_text, score_text
 from tfx_privacy.reports.reading import Reading, Shown
 from tfx_privacy.reports.sides_plot import sides_legend
-from tfx_privacy.reports.white_box_plots import groups_plot, norm_panel, norms_plot
+from tfx_privacy.reports.small_panels import panel, panel_shares
+from tfx_privacy.reports.white_box_plots import groups_plot, norms_plot
 from tfx_privacy.reports.white_box_words import (
     HOW_CHOSEN,
     UNITS_DIFFER,
@@ -270,7 +270,7 @@ def _panels(norms: Sequence[results_pb2.NormDistribution]) -> list[LayerPanel]:
         LayerPanel(
             name=_layer_name(one.layer),
             # Scales of layers differ, and so do their shapes: each fills its panel.
-            panel=norm_panel(
+            panel=panel(
                 of_layer,
                 float(of_layer.max()),
                 f"Members and non-members by gradient norm of the layer {one.layer[:_LONGEST_NAME]}"

@@ -20,10 +20,10 @@ from tfx_privacy.metrics.risk_histogram import (
     told_risks,
 )
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
-from tfx_privacy.reports.class_panels import class_panel, panel_shares
 from tfx_privacy.reports.page import metrics_page
 from tfx_privacy.reports.record_risk_section import record_risk_section
 from tfx_privacy.reports.record_risk_words import risk_text
+from tfx_privacy.reports.small_panels import panel, panel_shares
 
 _HOSTILE = '"><script>alert(1)</script>\u202e'
 
@@ -205,10 +205,12 @@ def test_a_panel_by_hand():
     # Bars of two bins: members 1/4 and 3/4, the others all in the first.
     shares = panel_shares([1, 0, 2, 1], [5, 0, 0, 0])
     np.testing.assert_allclose(shares, [[0.25, 0.75], [1.0, 0.0]])
-    panel = class_panel(shares, 1.0, "label")
+    drawn = panel(shares, 1.0, "label", 0.5)
     # The floor is at 62, the full height 60.
-    assert 'class="members" d="M0 62.0V47.0H100.0V17.0H200.0V62.0"' in panel
-    assert 'class="nonmembers" d="M0 62.0V2.0H100.0V62.0H200.0V62.0"' in panel
+    assert 'class="members" d="M0 62.0V47.0H100.0V17.0H200.0V62.0"' in drawn
+    assert 'class="nonmembers" d="M0 62.0V2.0H100.0V62.0H200.0V62.0"' in drawn
+    assert 'class="prior" d="M100 2V62"' in drawn
+    assert 'class="prior"' not in panel(shares, 1.0, "label")
 
 
 def test_what_was_not_computed_is_told(leaky):

@@ -1,4 +1,4 @@
-"""The risk of records class by class: a small histogram each, on one scale."""
+"""Members beside non-members in small histograms on one scale: class by class, layer by layer."""
 
 from __future__ import annotations
 
@@ -23,32 +23,40 @@ def panel_shares(members: Sequence[int], nonmembers: Sequence[int]) -> NDArray[n
     return np.asarray(bars / np.maximum(bars.sum(axis=1, keepdims=True), 1.0), np.float64)
 
 
-def class_panel(shares: NDArray[np.float64], highest: float, label: str) -> Markup:
-    """One class's histogram.
+def panel(
+    shares: NDArray[np.float64], highest: float, label: str, mark: float | None = None
+) -> Markup:
+    """One histogram.
 
     Args:
       shares: Of `panel_shares`.
       highest: The share that is as high as the panel; that of all panels.
       label: What the panel shows, for those who do not see it.
+      mark: Where an upright line stands, as a share of the width; None for none.
     """
-    members, nonmembers = (outline(side, highest) for side in shares)
+    base = HEIGHT - 2
+    members, nonmembers = (_outline(side, highest) for side in shares)
+    line = Markup("")
+    if mark is not None:
+        line = Markup('<path class="prior" d="M{at:.0f} 2V{base:.0f}"/>').format(
+            at=mark * WIDTH, base=base
+        )
     return Markup(
         '<svg class="panel" role="img" aria-label="{label}" viewBox="0 0 {width:.0f} {height:.0f}">'
-        '<path class="prior" d="M{middle:.0f} 2V{base:.0f}"/>'
-        '<path class="nonmembers" d="{nonmembers}"/><path class="members" d="{members}"/>'
+        '{line}<path class="nonmembers" d="{nonmembers}"/><path class="members" d="{members}"/>'
         '<path class="axis" d="M0 {base:.0f}H{width:.0f}"/></svg>'
     ).format(
         label=visible(label),
         width=WIDTH,
         height=HEIGHT,
-        middle=WIDTH / 2,
-        base=HEIGHT - 2,
+        base=base,
+        line=line,
         members=members,
         nonmembers=nonmembers,
     )
 
 
-def outline(shares: NDArray[np.float64], highest: float) -> str:
+def _outline(shares: NDArray[np.float64], highest: float) -> str:
     """The path of one side's bars, as wide and as high as a panel.
 
     Args:
