@@ -1,4 +1,4 @@
-"""Names of the attacks that look inside the model, for those who read results alone.
+"""Names of the attacks that look inside the model and of what they see, for readers of results.
 
 Importing this imports nothing: not even what attacks need.
 """
@@ -21,3 +21,8 @@ WHITE_BOX_ATTACKS = frozenset(
         ATTACK_NETWORK,
     }
 )
+
+# What attacks see beside the label: the model's answers alone, one kind of white-box signal,
+# or several of these; in the order in which they are told.
+OUTPUTS, ALL = "outputs", "all"
+GROUPS = (OUTPUTS, "gradient norms", "gradient sketches", "activations", ALL)

@@ -33,6 +33,7 @@ import numpy as np
 
 from tfx_privacy.attacks.attack import Attack
 from tfx_privacy.attacks.registry import resolve_attacks
+from tfx_privacy.attacks.white_box_names import GROUPS, OUTPUTS
 from tfx_privacy.benchmarks.populations import markdown_table
 from tfx_privacy.benchmarks.real_pools import Pool, add_data_argument
 from tfx_privacy.benchmarks.white_box_judge import (
@@ -53,7 +54,6 @@ from tfx_privacy.benchmarks.white_box_targets import (
     observed,
 )
 from tfx_privacy.evaluation.suite import KnownRows, runnable_attacks
-from tfx_privacy.evaluation.white_box import GROUPS, OUTPUTS
 from tfx_privacy.metrics.auc import Auc
 from tfx_privacy.metrics.balanced_accuracy import BalancedAccuracy
 from tfx_privacy.metrics.interval import Interval

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from tfx_privacy.attacks.attack import Attack
+from tfx_privacy.attacks.white_box_names import GROUPS, OUTPUTS
 from tfx_privacy.evaluation.suite import FittedSuite, unseen_scores
-from tfx_privacy.evaluation.white_box import ALL, GROUPS, OUTPUTS, paired_difference
 from tfx_privacy.evaluation.white_box import Judged as JudgedCounts
+from tfx_privacy.evaluation.white_box import group_of, paired_difference
 from tfx_privacy.metrics.best_attack import select_best_attack
 from tfx_privacy.metrics.change import SharedRows
 from tfx_privacy.metrics.counts import ScoreCounts, ScoreEdges
@@ -80,14 +81,6 @@ class Judged:
     def measure(self, metric: Metric) -> Interval:
         """A metric of the judged rows, 95%."""
         return metric.measure(self.counts, self.edges.thresholds, ALPHA)
-
-
-def group_of(attack: Attack) -> str:
-    """What an attack sees beside outputs and label: nothing, one kind of signal, or more."""
-    seen = attack.white_box_seen
-    if not seen:
-        return OUTPUTS
-    return next(iter(seen)).replace("_", " ") if len(seen) == 1 else ALL
 
 
 def judge_attack(attack: Attack, known: Signals, judged: Signals, seed: int, kept: Path) -> Judged:

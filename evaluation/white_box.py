@@ -7,6 +7,7 @@ from collections.abc import Hashable, Mapping, Sequence
 
 from tfx_privacy.attacks.attack import Attack
 from tfx_privacy.attacks.attacker import LimitedAttacker
+from tfx_privacy.attacks.white_box_names import ALL, GROUPS, OUTPUTS
 from tfx_privacy.evaluation.norm_tally import NormTally, norm_distributions
 from tfx_privacy.evaluation.paired_attacks import read_paired_attacks
 from tfx_privacy.evaluation.suite import ChosenOnFit
@@ -30,15 +31,6 @@ from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.signals.table import TableLayout
 from tfx_privacy.signals.white_box_layout import LayerDescription, WhiteBoxLayout
-
-# The groups of attacks by what they see, in the order in which they are told.
-OUTPUTS, ALL = "outputs", "all"
-_GROUP_OF_SIGNAL = {
-    "gradient_norms": "gradient norms",
-    "gradient_sketches": "gradient sketches",
-    "activations": "activations",
-}
-GROUPS = (OUTPUTS, *_GROUP_OF_SIGNAL.values(), ALL)
 
 
 def white_box_results(
@@ -226,15 +218,16 @@ def _by_group(attacks: Sequence[Attack]) -> dict[str, list[str]]:
     groups: dict[str, list[str]] = {group: [] for group in GROUPS}
     for attack in attacks:
         if not isinstance(attack, LimitedAttacker):
-            groups[_group_of(attack)].append(attack.name)
+            groups[group_of(attack)].append(attack.name)
     return groups
 
 
-def _group_of(attack: Attack) -> str:
+def group_of(attack: Attack) -> str:
+    """What an attack sees, of GROUPS: none, one or several of the white-box signals."""
     seen = attack.white_box_seen
-    if len(seen) > 1:
-        return ALL
-    return next((_GROUP_OF_SIGNAL[signal] for signal in seen), OUTPUTS)
+    if not seen:
+        return OUTPUTS
+    return next(iter(seen)).replace("_", " ") if len(seen) == 1 else ALL
 
 
 def _why_not(black_box: Sequence[str], white_box: Sequence[str], evidence: Evidence) -> str:

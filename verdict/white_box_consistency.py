@@ -7,6 +7,7 @@ import math
 from collections.abc import Collection, Sequence
 
 from tfx_privacy.attacks.attacker_name import split_name
+from tfx_privacy.attacks.white_box_names import GROUPS, OUTPUTS
 from tfx_privacy.metrics.change import has_change
 from tfx_privacy.metrics.counts import WHOLE, Evidence
 from tfx_privacy.metrics.registry import metric_from_spec
@@ -15,8 +16,6 @@ from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.verdict.numbers_agree import check_number, check_values
 
 _ROUNDING = 1e-9
-_OUTPUTS = "outputs"
-_GROUPS = (_OUTPUTS, "gradient norms", "gradient sketches", "activations", "all")
 
 
 def check_fitted_on(results: results_pb2.PrivacyResults) -> None:
@@ -82,10 +81,10 @@ def check_white_box(results: results_pb2.PrivacyResults, evidence: Evidence) -> 
     for difference in found.differences:
         _check_difference(difference, found, evidence)
     groups = [group.group for group in found.groups]
-    if len(set(groups)) != len(groups) or not set(groups) <= set(_GROUPS):
+    if len(set(groups)) != len(groups) or not set(groups) <= set(GROUPS):
         raise ValueError(
             f"white_box: found groups {', '.join(groups)}, expected each once, of "
-            f"{', '.join(_GROUPS)}"
+            f"{', '.join(GROUPS)}"
         )
     for group in found.groups:
         _check_group(group, results, evidence)
@@ -103,8 +102,8 @@ def _check_whole(results: results_pb2.PrivacyResults) -> None:
             f"white_box: found {counted} attacks in all groups together, expected the {len(ran)} "
             "that ran"
         )
-    black_box = [group.attack for group in found.groups if group.group == _OUTPUTS]
-    white_box = [group.attack for group in found.groups if group.group != _OUTPUTS]
+    black_box = [group.attack for group in found.groups if group.group == OUTPUTS]
+    white_box = [group.attack for group in found.groups if group.group != OUTPUTS]
     for what, name, best in (
         ("black-box", found.best_black_box, black_box),
         ("white-box", found.best_white_box, white_box),

@@ -16,13 +16,13 @@ from tfx_privacy.benchmarks.white_box_judge import (
     best_of_groups,
     best_white_box,
     difference,
-    group_of,
     judge_attack,
     norm_thresholds,
     over_seeds,
 )
 from tfx_privacy.benchmarks.white_box_signals import signals_of, white_box_columns
 from tfx_privacy.benchmarks.white_box_targets import Parts
+from tfx_privacy.evaluation.white_box import group_of
 from tfx_privacy.metrics.auc import Auc
 from tfx_privacy.signals.batch import Signals
 
