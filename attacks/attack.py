@@ -52,7 +52,7 @@ class Attack(abc.ABC):
     @property
     @abc.abstractmethod
     def needs(self) -> frozenset[str]:
-        """What it cannot do without: of "logits", "loss", "label", "inputs" and WHITE_BOX."""
+        """What it cannot do without: of "logits", "loss", "label", "inputs", "references" and WHITE_BOX."""
 
     @property
     @abc.abstractmethod
@@ -78,14 +78,23 @@ class Attack(abc.ABC):
         return "inputs" in self.needs
 
     @property
+    def sees_references(self) -> bool:
+        """Whether it compares the target with reference models, record by record."""
+        return "references" in self.needs
+
+    @property
     def white_box_seen(self) -> frozenset[str]:
         """What it looks at, of WHITE_BOX: only an attacker with the model's parameters sees it."""
         return self.needs & frozenset(WHITE_BOX)
 
     @property
     def wide_columns(self) -> tuple[str, ...]:
-        """What it looks at of "inputs" and "white_box": columns that few rows carry."""
-        seen = (("inputs", self.sees_inputs), ("white_box", bool(self.white_box_seen)))
+        """What it looks at of "inputs", "white_box" and "references": what few rows carry."""
+        seen = (
+            ("inputs", self.sees_inputs),
+            ("white_box", bool(self.white_box_seen)),
+            ("references", self.sees_references),
+        )
         return tuple(name for name, is_seen in seen if is_seen)
 
     @abc.abstractmethod

@@ -39,7 +39,7 @@ from tfx_privacy.signals.files import (
     write_text_whole,
 )
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 JSON_FILE = "metrics.json"
 BINARY_FILE = "metrics.binpb"
 REPORT_FILE = "report.html"

@@ -15,7 +15,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&tfx_privacy/proto/privacy_config.proto\x12\x0btfx_privacy\"\xb4\x05\n\rPrivacyConfig\x12*\n\nmodel_spec\x18\x01 \x01(\x0b\x32\x16.tfx_privacy.ModelSpec\x12&\n\x06splits\x18\x02 \x01(\x0b\x32\x16.tfx_privacy.SplitSpec\x12+\n\x08identity\x18\x03 \x01(\x0b\x32\x19.tfx_privacy.IdentitySpec\x12/\n\rslicing_specs\x18\x04 \x03(\x0b\x32\x18.tfx_privacy.SlicingSpec\x12\x0f\n\x07\x61ttacks\x18\x05 \x03(\t\x12(\n\x07metrics\x18\x06 \x03(\x0b\x32\x17.tfx_privacy.MetricSpec\x12.\n\x0csample_sizes\x18\x07 \x01(\x0b\x32\x18.tfx_privacy.SampleSizes\x12\x0c\n\x04seed\x18\x08 \x01(\x04\x12\x17\n\nconfidence\x18\t \x01(\x01H\x00\x88\x01\x01\x12\x19\n\x0ckeep_signals\x18\n \x01(\x08H\x01\x88\x01\x01\x12&\n\x06inputs\x18\x0b \x01(\x0b\x32\x16.tfx_privacy.InputSpec\x12+\n\rskip_controls\x18\x0c \x03(\x0e\x32\x14.tfx_privacy.Control\x12(\n\tattackers\x18\r \x03(\x0b\x32\x15.tfx_privacy.Attacker\x12\x17\n\nrisk_prior\x18\x0e \x01(\x01H\x02\x88\x01\x01\x12,\n\twhite_box\x18\x0f \x01(\x0b\x32\x19.tfx_privacy.WhiteBoxSpec\x12\x32\n\x0e\x61ttack_network\x18\x10 \x01(\x0b\x32\x1a.tfx_privacy.AttackNetwork\x12\x1b\n\x13privacy_meter_files\x18\x11 \x01(\x08\x42\r\n\x0b_confidenceB\x0f\n\r_keep_signalsB\r\n\x0b_risk_prior\"\x8d\x02\n\x0cWhiteBoxSpec\x12*\n\x05norms\x18\x01 \x01(\x0b\x32\x1b.tfx_privacy.LayerSelection\x12-\n\x08sketches\x18\x02 \x01(\x0b\x32\x1b.tfx_privacy.LayerSelection\x12\x30\n\x0b\x61\x63tivations\x18\x03 \x01(\x0b\x32\x1b.tfx_privacy.LayerSelection\x12\x13\n\x0bsketch_rows\x18\x04 \x01(\x05\x12\x16\n\x0esketch_columns\x18\x05 \x01(\x05\x12\x18\n\x10\x61\x63tivation_width\x18\x06 \x01(\x05\x12)\n\x04skip\x18\x07 \x03(\x0e\x32\x1b.tfx_privacy.WhiteBoxSignal\"O\n\x0eLayerSelection\x12\r\n\x05names\x18\x01 \x03(\t\x12\x0f\n\x07indices\x18\x02 \x03(\x05\x12\x0f\n\x07pattern\x18\x03 \x01(\t\x12\x0c\n\x04last\x18\x04 \x01(\x05\"\xf4\x01\n\rAttackNetwork\x12\'\n\x05parts\x18\x01 \x03(\x0e\x32\x18.tfx_privacy.NetworkPart\x12\x17\n\x0fgradient_layers\x18\x02 \x03(\t\x12\x19\n\x11\x61\x63tivation_layers\x18\x03 \x03(\t\x12\x11\n\toptimizer\x18\x04 \x01(\t\x12\x1a\n\rlearning_rate\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x0e\n\x06\x65pochs\x18\x06 \x01(\x05\x12\x12\n\nbatch_size\x18\x07 \x01(\x05\x12\x10\n\x08patience\x18\x08 \x01(\x05\x12\x0f\n\x07\x62\x61\x63kend\x18\t \x01(\tB\x10\n\x0e_learning_rate\"h\n\x08\x41ttacker\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1a\n\rmembers_known\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07signals\x18\x03 \x03(\t\x12\x0f\n\x07\x61ttacks\x18\x04 \x03(\tB\x10\n\x0e_members_known\"\xf6\x01\n\tModelSpec\x12\x16\n\x0esignature_name\x18\x01 \x01(\t\x12\x13\n\x0boutput_name\x18\x02 \x01(\t\x12\x11\n\tlabel_key\x18\x03 \x01(\t\x12\x18\n\x10label_vocabulary\x18\x04 \x03(\t\x12,\n\x0boutput_kind\x18\x05 \x01(\x0e\x32\x17.tfx_privacy.OutputKind\x12\x1f\n\x04task\x18\x06 \x01(\x0e\x32\x11.tfx_privacy.Task\x12\x1a\n\x12\x65xample_weight_key\x18\x07 \x01(\t\x12$\n\x1cpreprocessing_function_names\x18\x08 \x03(\t\"0\n\tSplitSpec\x12\x0f\n\x07members\x18\x01 \x03(\t\x12\x12\n\nnonmembers\x18\x02 \x03(\t\"9\n\x0cIdentitySpec\x12\x13\n\x0bkey_feature\x18\x01 \x01(\t\x12\x14\n\x0cunit_feature\x18\x02 \x01(\t\"@\n\tInputSpec\x12\x14\n\x0c\x66\x65\x61ture_keys\x18\x01 \x03(\t\x12\x1d\n\x15\x65xcluded_feature_keys\x18\x02 \x03(\t\"\xc9\x01\n\x0bSlicingSpec\x12\x14\n\x0c\x66\x65\x61ture_keys\x18\x01 \x03(\t\x12\x43\n\x0e\x66\x65\x61ture_values\x18\x02 \x03(\x0b\x32+.tfx_privacy.SlicingSpec.FeatureValuesEntry\x12)\n\x07signals\x18\x03 \x03(\x0e\x32\x18.tfx_privacy.SignalSlice\x1a\x34\n\x12\x46\x65\x61tureValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"p\n\nMetricSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x03\x66pr\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05prior\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x12\n\x05\x64\x65lta\x18\x04 \x01(\x01H\x02\x88\x01\x01\x42\x06\n\x04_fprB\x08\n\x06_priorB\x08\n\x06_delta\"P\n\x0bSampleSizes\x12\x19\n\x11\x66it_rows_per_side\x18\x01 \x01(\x03\x12\x12\n\nbatch_size\x18\x02 \x01(\x05\x12\x12\n\nmax_slices\x18\x03 \x01(\x05*n\n\x0eWhiteBoxSignal\x12 \n\x1cWHITE_BOX_SIGNAL_UNSPECIFIED\x10\x00\x12\x12\n\x0eGRADIENT_NORMS\x10\x01\x12\x15\n\x11GRADIENT_SKETCHES\x10\x02\x12\x0f\n\x0b\x41\x43TIVATIONS\x10\x03*\x90\x01\n\x0bNetworkPart\x12\x1c\n\x18NETWORK_PART_UNSPECIFIED\x10\x00\x12\x0f\n\x0bOUTPUT_PART\x10\x01\x12\r\n\tLOSS_PART\x10\x02\x12\x0e\n\nLABEL_PART\x10\x03\x12\r\n\tNORM_PART\x10\x04\x12\x0f\n\x0bSKETCH_PART\x10\x05\x12\x13\n\x0f\x41\x43TIVATION_PART\x10\x06*r\n\x07\x43ontrol\x12\x17\n\x13\x43ONTROL_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x42LIND_BASELINE\x10\x01\x12\x14\n\x10NEGATIVE_CONTROL\x10\x02\x12\x14\n\x10POSITIVE_CONTROL\x10\x03\x12\x0e\n\nDUPLICATES\x10\x04*X\n\x04Task\x12\x14\n\x10TASK_UNSPECIFIED\x10\x00\x12\n\n\x06\x42INARY\x10\x01\x12\x0e\n\nMULTICLASS\x10\x02\x12\x0e\n\nMULTILABEL\x10\x03\x12\x0e\n\nREGRESSION\x10\x04*^\n\nOutputKind\x12\x1b\n\x17OUTPUT_KIND_UNSPECIFIED\x10\x00\x12\n\n\x06LOGITS\x10\x01\x12\x11\n\rPROBABILITIES\x10\x02\x12\x14\n\x10REGRESSION_VALUE\x10\x03*X\n\x0bSignalSlice\x12\x1c\n\x18SIGNAL_SLICE_UNSPECIFIED\x10\x00\x12\t\n\x05\x43LASS\x10\x01\x12\x0f\n\x0bLOSS_DECILE\x10\x02\x12\x0f\n\x0b\x43ORRECTNESS\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&tfx_privacy/proto/privacy_config.proto\x12\x0btfx_privacy\"\xe4\x05\n\rPrivacyConfig\x12*\n\nmodel_spec\x18\x01 \x01(\x0b\x32\x16.tfx_privacy.ModelSpec\x12&\n\x06splits\x18\x02 \x01(\x0b\x32\x16.tfx_privacy.SplitSpec\x12+\n\x08identity\x18\x03 \x01(\x0b\x32\x19.tfx_privacy.IdentitySpec\x12/\n\rslicing_specs\x18\x04 \x03(\x0b\x32\x18.tfx_privacy.SlicingSpec\x12\x0f\n\x07\x61ttacks\x18\x05 \x03(\t\x12(\n\x07metrics\x18\x06 \x03(\x0b\x32\x17.tfx_privacy.MetricSpec\x12.\n\x0csample_sizes\x18\x07 \x01(\x0b\x32\x18.tfx_privacy.SampleSizes\x12\x0c\n\x04seed\x18\x08 \x01(\x04\x12\x17\n\nconfidence\x18\t \x01(\x01H\x00\x88\x01\x01\x12\x19\n\x0ckeep_signals\x18\n \x01(\x08H\x01\x88\x01\x01\x12&\n\x06inputs\x18\x0b \x01(\x0b\x32\x16.tfx_privacy.InputSpec\x12+\n\rskip_controls\x18\x0c \x03(\x0e\x32\x14.tfx_privacy.Control\x12(\n\tattackers\x18\r \x03(\x0b\x32\x15.tfx_privacy.Attacker\x12\x17\n\nrisk_prior\x18\x0e \x01(\x01H\x02\x88\x01\x01\x12,\n\twhite_box\x18\x0f \x01(\x0b\x32\x19.tfx_privacy.WhiteBoxSpec\x12\x32\n\x0e\x61ttack_network\x18\x10 \x01(\x0b\x32\x1a.tfx_privacy.AttackNetwork\x12\x1b\n\x13privacy_meter_files\x18\x11 \x01(\x08\x12.\n\nreferences\x18\x12 \x01(\x0b\x32\x1a.tfx_privacy.ReferenceSpecB\r\n\x0b_confidenceB\x0f\n\r_keep_signalsB\r\n\x0b_risk_prior\"\x98\x01\n\rReferenceSpec\x12\x17\n\nrmia_gamma\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x1b\n\x0ermia_offline_a\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12/\n\x0c\x61ugmentation\x18\x03 \x01(\x0b\x32\x19.tfx_privacy.AugmentationB\r\n\x0b_rmia_gammaB\x11\n\x0f_rmia_offline_a\"1\n\x0c\x41ugmentation\x12\x10\n\x08\x66unction\x18\x01 \x01(\t\x12\x0f\n\x07queries\x18\x02 \x01(\x05\"\x8d\x02\n\x0cWhiteBoxSpec\x12*\n\x05norms\x18\x01 \x01(\x0b\x32\x1b.tfx_privacy.LayerSelection\x12-\n\x08sketches\x18\x02 \x01(\x0b\x32\x1b.tfx_privacy.LayerSelection\x12\x30\n\x0b\x61\x63tivations\x18\x03 \x01(\x0b\x32\x1b.tfx_privacy.LayerSelection\x12\x13\n\x0bsketch_rows\x18\x04 \x01(\x05\x12\x16\n\x0esketch_columns\x18\x05 \x01(\x05\x12\x18\n\x10\x61\x63tivation_width\x18\x06 \x01(\x05\x12)\n\x04skip\x18\x07 \x03(\x0e\x32\x1b.tfx_privacy.WhiteBoxSignal\"O\n\x0eLayerSelection\x12\r\n\x05names\x18\x01 \x03(\t\x12\x0f\n\x07indices\x18\x02 \x03(\x05\x12\x0f\n\x07pattern\x18\x03 \x01(\t\x12\x0c\n\x04last\x18\x04 \x01(\x05\"\xf4\x01\n\rAttackNetwork\x12\'\n\x05parts\x18\x01 \x03(\x0e\x32\x18.tfx_privacy.NetworkPart\x12\x17\n\x0fgradient_layers\x18\x02 \x03(\t\x12\x19\n\x11\x61\x63tivation_layers\x18\x03 \x03(\t\x12\x11\n\toptimizer\x18\x04 \x01(\t\x12\x1a\n\rlearning_rate\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x0e\n\x06\x65pochs\x18\x06 \x01(\x05\x12\x12\n\nbatch_size\x18\x07 \x01(\x05\x12\x10\n\x08patience\x18\x08 \x01(\x05\x12\x0f\n\x07\x62\x61\x63kend\x18\t \x01(\tB\x10\n\x0e_learning_rate\"h\n\x08\x41ttacker\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1a\n\rmembers_known\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07signals\x18\x03 \x03(\t\x12\x0f\n\x07\x61ttacks\x18\x04 \x03(\tB\x10\n\x0e_members_known\"\xf6\x01\n\tModelSpec\x12\x16\n\x0esignature_name\x18\x01 \x01(\t\x12\x13\n\x0boutput_name\x18\x02 \x01(\t\x12\x11\n\tlabel_key\x18\x03 \x01(\t\x12\x18\n\x10label_vocabulary\x18\x04 \x03(\t\x12,\n\x0boutput_kind\x18\x05 \x01(\x0e\x32\x17.tfx_privacy.OutputKind\x12\x1f\n\x04task\x18\x06 \x01(\x0e\x32\x11.tfx_privacy.Task\x12\x1a\n\x12\x65xample_weight_key\x18\x07 \x01(\t\x12$\n\x1cpreprocessing_function_names\x18\x08 \x03(\t\"0\n\tSplitSpec\x12\x0f\n\x07members\x18\x01 \x03(\t\x12\x12\n\nnonmembers\x18\x02 \x03(\t\"9\n\x0cIdentitySpec\x12\x13\n\x0bkey_feature\x18\x01 \x01(\t\x12\x14\n\x0cunit_feature\x18\x02 \x01(\t\"@\n\tInputSpec\x12\x14\n\x0c\x66\x65\x61ture_keys\x18\x01 \x03(\t\x12\x1d\n\x15\x65xcluded_feature_keys\x18\x02 \x03(\t\"\xc9\x01\n\x0bSlicingSpec\x12\x14\n\x0c\x66\x65\x61ture_keys\x18\x01 \x03(\t\x12\x43\n\x0e\x66\x65\x61ture_values\x18\x02 \x03(\x0b\x32+.tfx_privacy.SlicingSpec.FeatureValuesEntry\x12)\n\x07signals\x18\x03 \x03(\x0e\x32\x18.tfx_privacy.SignalSlice\x1a\x34\n\x12\x46\x65\x61tureValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"p\n\nMetricSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x03\x66pr\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05prior\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x12\n\x05\x64\x65lta\x18\x04 \x01(\x01H\x02\x88\x01\x01\x42\x06\n\x04_fprB\x08\n\x06_priorB\x08\n\x06_delta\"P\n\x0bSampleSizes\x12\x19\n\x11\x66it_rows_per_side\x18\x01 \x01(\x03\x12\x12\n\nbatch_size\x18\x02 \x01(\x05\x12\x12\n\nmax_slices\x18\x03 \x01(\x05*n\n\x0eWhiteBoxSignal\x12 \n\x1cWHITE_BOX_SIGNAL_UNSPECIFIED\x10\x00\x12\x12\n\x0eGRADIENT_NORMS\x10\x01\x12\x15\n\x11GRADIENT_SKETCHES\x10\x02\x12\x0f\n\x0b\x41\x43TIVATIONS\x10\x03*\x90\x01\n\x0bNetworkPart\x12\x1c\n\x18NETWORK_PART_UNSPECIFIED\x10\x00\x12\x0f\n\x0bOUTPUT_PART\x10\x01\x12\r\n\tLOSS_PART\x10\x02\x12\x0e\n\nLABEL_PART\x10\x03\x12\r\n\tNORM_PART\x10\x04\x12\x0f\n\x0bSKETCH_PART\x10\x05\x12\x13\n\x0f\x41\x43TIVATION_PART\x10\x06*r\n\x07\x43ontrol\x12\x17\n\x13\x43ONTROL_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x42LIND_BASELINE\x10\x01\x12\x14\n\x10NEGATIVE_CONTROL\x10\x02\x12\x14\n\x10POSITIVE_CONTROL\x10\x03\x12\x0e\n\nDUPLICATES\x10\x04*X\n\x04Task\x12\x14\n\x10TASK_UNSPECIFIED\x10\x00\x12\n\n\x06\x42INARY\x10\x01\x12\x0e\n\nMULTICLASS\x10\x02\x12\x0e\n\nMULTILABEL\x10\x03\x12\x0e\n\nREGRESSION\x10\x04*^\n\nOutputKind\x12\x1b\n\x17OUTPUT_KIND_UNSPECIFIED\x10\x00\x12\n\n\x06LOGITS\x10\x01\x12\x11\n\rPROBABILITIES\x10\x02\x12\x14\n\x10REGRESSION_VALUE\x10\x03*X\n\x0bSignalSlice\x12\x1c\n\x18SIGNAL_SLICE_UNSPECIFIED\x10\x00\x12\t\n\x05\x43LASS\x10\x01\x12\x0f\n\x0bLOSS_DECILE\x10\x02\x12\x0f\n\x0b\x43ORRECTNESS\x10\x03\x62\x06proto3')
 
 _WHITEBOXSIGNAL = DESCRIPTOR.enum_types_by_name['WhiteBoxSignal']
 WhiteBoxSignal = enum_type_wrapper.EnumTypeWrapper(_WHITEBOXSIGNAL)
@@ -61,6 +61,8 @@ CORRECTNESS = 3
 
 
 _PRIVACYCONFIG = DESCRIPTOR.message_types_by_name['PrivacyConfig']
+_REFERENCESPEC = DESCRIPTOR.message_types_by_name['ReferenceSpec']
+_AUGMENTATION = DESCRIPTOR.message_types_by_name['Augmentation']
 _WHITEBOXSPEC = DESCRIPTOR.message_types_by_name['WhiteBoxSpec']
 _LAYERSELECTION = DESCRIPTOR.message_types_by_name['LayerSelection']
 _ATTACKNETWORK = DESCRIPTOR.message_types_by_name['AttackNetwork']
@@ -79,6 +81,20 @@ PrivacyConfig = _reflection.GeneratedProtocolMessageType('PrivacyConfig', (_mess
   # @@protoc_insertion_point(class_scope:tfx_privacy.PrivacyConfig)
   })
 _sym_db.RegisterMessage(PrivacyConfig)
+
+ReferenceSpec = _reflection.GeneratedProtocolMessageType('ReferenceSpec', (_message.Message,), {
+  'DESCRIPTOR' : _REFERENCESPEC,
+  '__module__' : 'tfx_privacy.proto.privacy_config_pb2'
+  # @@protoc_insertion_point(class_scope:tfx_privacy.ReferenceSpec)
+  })
+_sym_db.RegisterMessage(ReferenceSpec)
+
+Augmentation = _reflection.GeneratedProtocolMessageType('Augmentation', (_message.Message,), {
+  'DESCRIPTOR' : _AUGMENTATION,
+  '__module__' : 'tfx_privacy.proto.privacy_config_pb2'
+  # @@protoc_insertion_point(class_scope:tfx_privacy.Augmentation)
+  })
+_sym_db.RegisterMessage(Augmentation)
 
 WhiteBoxSpec = _reflection.GeneratedProtocolMessageType('WhiteBoxSpec', (_message.Message,), {
   'DESCRIPTOR' : _WHITEBOXSPEC,
@@ -170,42 +186,46 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
   _SLICINGSPEC_FEATUREVALUESENTRY._options = None
   _SLICINGSPEC_FEATUREVALUESENTRY._serialized_options = b'8\001'
-  _WHITEBOXSIGNAL._serialized_start=2280
-  _WHITEBOXSIGNAL._serialized_end=2390
-  _NETWORKPART._serialized_start=2393
-  _NETWORKPART._serialized_end=2537
-  _CONTROL._serialized_start=2539
-  _CONTROL._serialized_end=2653
-  _TASK._serialized_start=2655
-  _TASK._serialized_end=2743
-  _OUTPUTKIND._serialized_start=2745
-  _OUTPUTKIND._serialized_end=2839
-  _SIGNALSLICE._serialized_start=2841
-  _SIGNALSLICE._serialized_end=2929
+  _WHITEBOXSIGNAL._serialized_start=2534
+  _WHITEBOXSIGNAL._serialized_end=2644
+  _NETWORKPART._serialized_start=2647
+  _NETWORKPART._serialized_end=2791
+  _CONTROL._serialized_start=2793
+  _CONTROL._serialized_end=2907
+  _TASK._serialized_start=2909
+  _TASK._serialized_end=2997
+  _OUTPUTKIND._serialized_start=2999
+  _OUTPUTKIND._serialized_end=3093
+  _SIGNALSLICE._serialized_start=3095
+  _SIGNALSLICE._serialized_end=3183
   _PRIVACYCONFIG._serialized_start=56
-  _PRIVACYCONFIG._serialized_end=748
-  _WHITEBOXSPEC._serialized_start=751
-  _WHITEBOXSPEC._serialized_end=1020
-  _LAYERSELECTION._serialized_start=1022
-  _LAYERSELECTION._serialized_end=1101
-  _ATTACKNETWORK._serialized_start=1104
-  _ATTACKNETWORK._serialized_end=1348
-  _ATTACKER._serialized_start=1350
-  _ATTACKER._serialized_end=1454
-  _MODELSPEC._serialized_start=1457
-  _MODELSPEC._serialized_end=1703
-  _SPLITSPEC._serialized_start=1705
-  _SPLITSPEC._serialized_end=1753
-  _IDENTITYSPEC._serialized_start=1755
-  _IDENTITYSPEC._serialized_end=1812
-  _INPUTSPEC._serialized_start=1814
-  _INPUTSPEC._serialized_end=1878
-  _SLICINGSPEC._serialized_start=1881
-  _SLICINGSPEC._serialized_end=2082
-  _SLICINGSPEC_FEATUREVALUESENTRY._serialized_start=2030
-  _SLICINGSPEC_FEATUREVALUESENTRY._serialized_end=2082
-  _METRICSPEC._serialized_start=2084
-  _METRICSPEC._serialized_end=2196
-  _SAMPLESIZES._serialized_start=2198
-  _SAMPLESIZES._serialized_end=2278
+  _PRIVACYCONFIG._serialized_end=796
+  _REFERENCESPEC._serialized_start=799
+  _REFERENCESPEC._serialized_end=951
+  _AUGMENTATION._serialized_start=953
+  _AUGMENTATION._serialized_end=1002
+  _WHITEBOXSPEC._serialized_start=1005
+  _WHITEBOXSPEC._serialized_end=1274
+  _LAYERSELECTION._serialized_start=1276
+  _LAYERSELECTION._serialized_end=1355
+  _ATTACKNETWORK._serialized_start=1358
+  _ATTACKNETWORK._serialized_end=1602
+  _ATTACKER._serialized_start=1604
+  _ATTACKER._serialized_end=1708
+  _MODELSPEC._serialized_start=1711
+  _MODELSPEC._serialized_end=1957
+  _SPLITSPEC._serialized_start=1959
+  _SPLITSPEC._serialized_end=2007
+  _IDENTITYSPEC._serialized_start=2009
+  _IDENTITYSPEC._serialized_end=2066
+  _INPUTSPEC._serialized_start=2068
+  _INPUTSPEC._serialized_end=2132
+  _SLICINGSPEC._serialized_start=2135
+  _SLICINGSPEC._serialized_end=2336
+  _SLICINGSPEC_FEATUREVALUESENTRY._serialized_start=2284
+  _SLICINGSPEC_FEATUREVALUESENTRY._serialized_end=2336
+  _METRICSPEC._serialized_start=2338
+  _METRICSPEC._serialized_end=2450
+  _SAMPLESIZES._serialized_start=2452
+  _SAMPLESIZES._serialized_end=2532
 # @@protoc_insertion_point(module_scope)

@@ -243,6 +243,7 @@ class PrivacyConfig(google.protobuf.message.Message):
     WHITE_BOX_FIELD_NUMBER: builtins.int
     ATTACK_NETWORK_FIELD_NUMBER: builtins.int
     PRIVACY_METER_FILES_FIELD_NUMBER: builtins.int
+    REFERENCES_FIELD_NUMBER: builtins.int
     @property
     def model_spec(self) -> global___ModelSpec:
         """How the target model is called and how its output is read."""
@@ -314,6 +315,9 @@ class PrivacyConfig(google.protobuf.message.Message):
     written too, into the folder `_privacy_meter` of the record risk. They are personal
     data. Default false.
     """
+    @property
+    def references(self) -> global___ReferenceSpec:
+        """How reference models are asked and compared, where the measurement is given any."""
     def __init__(
         self,
         *,
@@ -334,9 +338,10 @@ class PrivacyConfig(google.protobuf.message.Message):
         white_box: global___WhiteBoxSpec | None = ...,
         attack_network: global___AttackNetwork | None = ...,
         privacy_meter_files: builtins.bool = ...,
+        references: global___ReferenceSpec | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing_extensions.Literal["_confidence", b"_confidence", "_keep_signals", b"_keep_signals", "_risk_prior", b"_risk_prior", "attack_network", b"attack_network", "confidence", b"confidence", "identity", b"identity", "inputs", b"inputs", "keep_signals", b"keep_signals", "model_spec", b"model_spec", "risk_prior", b"risk_prior", "sample_sizes", b"sample_sizes", "splits", b"splits", "white_box", b"white_box"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing_extensions.Literal["_confidence", b"_confidence", "_keep_signals", b"_keep_signals", "_risk_prior", b"_risk_prior", "attack_network", b"attack_network", "attackers", b"attackers", "attacks", b"attacks", "confidence", b"confidence", "identity", b"identity", "inputs", b"inputs", "keep_signals", b"keep_signals", "metrics", b"metrics", "model_spec", b"model_spec", "privacy_meter_files", b"privacy_meter_files", "risk_prior", b"risk_prior", "sample_sizes", b"sample_sizes", "seed", b"seed", "skip_controls", b"skip_controls", "slicing_specs", b"slicing_specs", "splits", b"splits", "white_box", b"white_box"]) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["_confidence", b"_confidence", "_keep_signals", b"_keep_signals", "_risk_prior", b"_risk_prior", "attack_network", b"attack_network", "confidence", b"confidence", "identity", b"identity", "inputs", b"inputs", "keep_signals", b"keep_signals", "model_spec", b"model_spec", "references", b"references", "risk_prior", b"risk_prior", "sample_sizes", b"sample_sizes", "splits", b"splits", "white_box", b"white_box"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["_confidence", b"_confidence", "_keep_signals", b"_keep_signals", "_risk_prior", b"_risk_prior", "attack_network", b"attack_network", "attackers", b"attackers", "attacks", b"attacks", "confidence", b"confidence", "identity", b"identity", "inputs", b"inputs", "keep_signals", b"keep_signals", "metrics", b"metrics", "model_spec", b"model_spec", "privacy_meter_files", b"privacy_meter_files", "references", b"references", "risk_prior", b"risk_prior", "sample_sizes", b"sample_sizes", "seed", b"seed", "skip_controls", b"skip_controls", "slicing_specs", b"slicing_specs", "splits", b"splits", "white_box", b"white_box"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing_extensions.Literal["_confidence", b"_confidence"]) -> typing_extensions.Literal["confidence"] | None: ...
     @typing.overload
@@ -345,6 +350,66 @@ class PrivacyConfig(google.protobuf.message.Message):
     def WhichOneof(self, oneof_group: typing_extensions.Literal["_risk_prior", b"_risk_prior"]) -> typing_extensions.Literal["risk_prior"] | None: ...
 
 global___PrivacyConfig = PrivacyConfig
+
+class ReferenceSpec(google.protobuf.message.Message):
+    """How the attacks with reference models work."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RMIA_GAMMA_FIELD_NUMBER: builtins.int
+    RMIA_OFFLINE_A_FIELD_NUMBER: builtins.int
+    AUGMENTATION_FIELD_NUMBER: builtins.int
+    rmia_gamma: builtins.float
+    """RMIA's gamma, above 0: how much more often than a record of the population the target
+    must favour a record. Default 2.
+    """
+    rmia_offline_a: builtins.float
+    """RMIA's a, in [0, 1], for offline attacks: how far the probability under models that
+    were trained without a record lies from that under all. Unset: chosen with one of the
+    reference models in the target's place; 0.3 where there are too few.
+    """
+    @property
+    def augmentation(self) -> global___Augmentation:
+        """Several queries for each record."""
+    def __init__(
+        self,
+        *,
+        rmia_gamma: builtins.float | None = ...,
+        rmia_offline_a: builtins.float | None = ...,
+        augmentation: global___Augmentation | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["_rmia_gamma", b"_rmia_gamma", "_rmia_offline_a", b"_rmia_offline_a", "augmentation", b"augmentation", "rmia_gamma", b"rmia_gamma", "rmia_offline_a", b"rmia_offline_a"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["_rmia_gamma", b"_rmia_gamma", "_rmia_offline_a", b"_rmia_offline_a", "augmentation", b"augmentation", "rmia_gamma", b"rmia_gamma", "rmia_offline_a", b"rmia_offline_a"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing_extensions.Literal["_rmia_gamma", b"_rmia_gamma"]) -> typing_extensions.Literal["rmia_gamma"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing_extensions.Literal["_rmia_offline_a", b"_rmia_offline_a"]) -> typing_extensions.Literal["rmia_offline_a"] | None: ...
+
+global___ReferenceSpec = ReferenceSpec
+
+class Augmentation(google.protobuf.message.Message):
+    """Further queries for a record: variants of it that training has shown the model too."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    FUNCTION_FIELD_NUMBER: builtins.int
+    QUERIES_FIELD_NUMBER: builtins.int
+    function: builtins.str
+    """Import path "package.module.function" of a function that workers can import. Given a
+    list of serialised examples and the number of the query (1, 2, ...), it returns as
+    many serialised examples.
+    """
+    queries: builtins.int
+    """Queries a record, the record itself among them; at least 2."""
+    def __init__(
+        self,
+        *,
+        function: builtins.str = ...,
+        queries: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing_extensions.Literal["function", b"function", "queries", b"queries"]) -> None: ...
+
+global___Augmentation = Augmentation
 
 class WhiteBoxSpec(google.protobuf.message.Message):
     """What is computed for an attacker that holds the model. `tfx-privacy layers --model

@@ -13,13 +13,21 @@ _sym_db = _symbol_database.Default()
 
 
 from tfx_privacy.proto import privacy_config_pb2 as tfx__privacy_dot_proto_dot_privacy__config__pb2
+from tfx_privacy.proto import reference_models_pb2 as tfx__privacy_dot_proto_dot_reference__models__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'tfx_privacy/proto/privacy_results.proto\x12\x0btfx_privacy\x1a&tfx_privacy/proto/privacy_config.proto\"\xf0\x05\n\x0ePrivacyResults\x12\x16\n\x0eschema_version\x18\x01 \x01(\x05\x12\x17\n\x0fpackage_version\x18\x02 \x01(\t\x12\x13\n\x0b\x63ode_digest\x18\x03 \x01(\t\x12\'\n\x05model\x18\x04 \x01(\x0b\x32\x18.tfx_privacy.TargetModel\x12*\n\x06\x63onfig\x18\x05 \x01(\x0b\x32\x1a.tfx_privacy.PrivacyConfig\x12%\n\x07records\x18\x06 \x01(\x0b\x32\x14.tfx_privacy.Records\x12*\n\x07\x61ttacks\x18\x07 \x03(\x0b\x32\x19.tfx_privacy.AttackResult\x12\x33\n\x0fskipped_attacks\x18\x08 \x03(\x0b\x32\x1a.tfx_privacy.SkippedAttack\x12\x13\n\x0b\x62\x65st_attack\x18\t \x01(\t\x12\x31\n\x0f\x62\x65st_of_attacks\x18\n \x03(\x0b\x32\x18.tfx_privacy.MetricValue\x12(\n\x06slices\x18\x0b \x03(\x0b\x32\x18.tfx_privacy.SliceResult\x12&\n\x06stages\x18\x0c \x03(\x0b\x32\x16.tfx_privacy.StageTime\x12-\n\x08\x63ontrols\x18\r \x01(\x0b\x32\x1b.tfx_privacy.ControlResults\x12\x33\n\x0fslices_left_out\x18\x0e \x01(\x0b\x32\x1a.tfx_privacy.LeftOutSlices\x12\x33\n\x0brecord_risk\x18\x0f \x01(\x0b\x32\x1e.tfx_privacy.RecordRiskResults\x12-\n\x0b\x65xplanation\x18\x10 \x01(\x0b\x32\x18.tfx_privacy.Explanation\x12/\n\twhite_box\x18\x11 \x01(\x0b\x32\x1c.tfx_privacy.WhiteBoxResults\x12(\n\tfitted_on\x18\x12 \x01(\x0b\x32\x15.tfx_privacy.FittedOn\"n\n\x08\x46ittedOn\x12\x13\n\x0bsignals_uri\x18\x01 \x01(\t\x12$\n\x03\x66it\x18\x02 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12\'\n\x06shared\x18\x03 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\"\xa4\x02\n\x0fWhiteBoxResults\x12\x14\n\x0cnot_computed\x18\x01 \x01(\t\x12*\n\x06layers\x18\x02 \x03(\x0b\x32\x1a.tfx_privacy.WhiteBoxLayer\x12\r\n\x05notes\x18\x03 \x03(\t\x12\x16\n\x0e\x62\x65st_black_box\x18\x04 \x01(\t\x12\x16\n\x0e\x62\x65st_white_box\x18\x05 \x01(\t\x12\x32\n\x0b\x64ifferences\x18\x06 \x03(\x0b\x32\x1d.tfx_privacy.MetricDifference\x12.\n\x06groups\x18\x07 \x03(\x0b\x32\x1e.tfx_privacy.SignalGroupResult\x12,\n\x05norms\x18\x08 \x03(\x0b\x32\x1d.tfx_privacy.NormDistribution\"\x8e\x01\n\rWhiteBoxLayer\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x05\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0f\n\x07weights\x18\x04 \x01(\x03\x12\x11\n\thas_norms\x18\x05 \x01(\x08\x12\x14\n\x0chas_sketches\x18\x06 \x01(\x08\x12\x18\n\x10\x61\x63tivation_width\x18\x07 \x01(\x05\"\xc9\x01\n\x10MetricDifference\x12\'\n\x06metric\x18\x01 \x01(\x0b\x32\x17.tfx_privacy.MetricSpec\x12-\n\tblack_box\x18\x02 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\x12-\n\twhite_box\x18\x03 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\x12.\n\ndifference\x18\x04 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\"\x9a\x01\n\x11SignalGroupResult\x12\r\n\x05group\x18\x01 \x01(\t\x12\x0e\n\x06\x61ttack\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttacks\x18\x03 \x01(\x05\x12\'\n\x03\x61uc\x18\x04 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\x12,\n\x08\x61\x63\x63uracy\x18\x05 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\"\x86\x01\n\x10NormDistribution\x12\r\n\x05layer\x18\x01 \x01(\t\x12\r\n\x05\x65\x64ges\x18\x02 \x03(\x01\x12\x0f\n\x07members\x18\x03 \x03(\x03\x12\x12\n\nnonmembers\x18\x04 \x03(\x03\x12\x15\n\rmedian_member\x18\x05 \x01(\x01\x12\x18\n\x10median_nonmember\x18\x06 \x01(\x01\"5\n\rLeftOutSlices\x12\x0e\n\x06slices\x18\x01 \x01(\x03\x12\x14\n\x0clargest_rows\x18\x02 \x01(\x03\"\xd5\x01\n\x0bTargetModel\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x16\n\x0esignature_name\x18\x02 \x01(\t\x12\x13\n\x0boutput_name\x18\x03 \x01(\t\x12\x1f\n\x04task\x18\x04 \x01(\x0e\x32\x11.tfx_privacy.Task\x12,\n\x0boutput_kind\x18\x05 \x01(\x0e\x32\x17.tfx_privacy.OutputKind\x12\x14\n\x0coutput_width\x18\x06 \x01(\x05\x12\x15\n\rlogits_source\x18\x07 \x01(\t\x12\x10\n\x08identity\x18\x08 \x01(\t\"1\n\nSideCounts\x12\x0f\n\x07members\x18\x01 \x01(\x03\x12\x12\n\nnonmembers\x18\x02 \x01(\x03\"\xd6\x02\n\x07Records\x12%\n\x04read\x18\x01 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12*\n\tduplicate\x18\x02 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12*\n\tsame_unit\x18\x03 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12$\n\x03\x66it\x18\x04 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12\x32\n\x11\x66it_beyond_sample\x18\x05 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12&\n\x05judge\x18\x06 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12\x1a\n\x12\x64uplicates_checked\x18\x07 \x01(\x08\x12.\n\ron_both_sides\x18\x08 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\"x\n\rMeasuredValue\x12\x10\n\x08\x65stimate\x18\x01 \x01(\x01\x12\r\n\x05lower\x18\x02 \x01(\x01\x12\r\n\x05upper\x18\x03 \x01(\x01\x12\x12\n\nconfidence\x18\x04 \x01(\x01\x12\x0f\n\x07members\x18\x05 \x01(\x03\x12\x12\n\nnonmembers\x18\x06 \x01(\x03\"\xc7\x01\n\x0bMetricValue\x12\'\n\x06metric\x18\x01 \x01(\x0b\x32\x17.tfx_privacy.MetricSpec\x12)\n\x05value\x18\x02 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\x12\x1a\n\rmax_in_sample\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x1f\n\x12largest_attainable\x18\x04 \x01(\x01H\x01\x88\x01\x01\x42\x10\n\x0e_max_in_sampleB\x15\n\x13_largest_attainable\"\x97\x01\n\x0c\x41ttackResult\x12\x0c\n\x04name\x18\x01 \x01(\t\x12)\n\x07metrics\x18\x02 \x03(\x0b\x32\x18.tfx_privacy.MetricValue\x12\x11\n\tthreshold\x18\x03 \x01(\x01\x12\x12\n\nresolution\x18\x04 \x01(\x01\x12\'\n\x05\x65xact\x18\x05 \x01(\x0b\x32\x18.tfx_privacy.ExactValues\"i\n\x0b\x45xactValues\x12\x0b\n\x03\x61uc\x18\x01 \x01(\x01\x12\x15\n\rmax_advantage\x18\x02 \x01(\x01\x12\x0f\n\x07max_ppv\x18\x03 \x01(\x01\x12%\n\x04rows\x18\x04 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\"\xd4\x02\n\x11RecordRiskResults\x12\x14\n\x0cnot_computed\x18\x01 \x01(\t\x12\x0e\n\x06\x61ttack\x18\x02 \x01(\t\x12\r\n\x05prior\x18\x03 \x01(\x01\x12\x30\n\x0breliability\x18\x04 \x03(\x0b\x32\x1b.tfx_privacy.ReliabilityBin\x12\x19\n\x11\x63\x61libration_error\x18\x05 \x01(\x01\x12\r\n\x05\x65\x64ges\x18\x06 \x03(\x01\x12,\n\x05whole\x18\x07 \x01(\x0b\x32\x1d.tfx_privacy.RiskDistribution\x12\'\n\x07\x63lasses\x18\x08 \x03(\x0b\x32\x16.tfx_privacy.ClassRisk\x12%\n\x05\x61\x62ove\x18\t \x03(\x0b\x32\x16.tfx_privacy.RiskAbove\x12\x30\n\x0cmost_exposed\x18\n \x03(\x0b\x32\x1a.tfx_privacy.ExposedRecord\"U\n\x0eReliabilityBin\x12\x11\n\tmean_risk\x18\x01 \x01(\x01\x12\x30\n\x0cmember_share\x18\x02 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\"7\n\x10RiskDistribution\x12\x0f\n\x07members\x18\x01 \x03(\x03\x12\x12\n\nnonmembers\x18\x02 \x03(\x03\"n\n\tClassRisk\x12\x12\n\nclass_name\x18\x01 \x01(\t\x12\x33\n\x0c\x64istribution\x18\x02 \x01(\x0b\x32\x1d.tfx_privacy.RiskDistribution\x12\x18\n\x10mean_member_risk\x18\x03 \x01(\x01\"v\n\tRiskAbove\x12\x0c\n\x04risk\x18\x01 \x01(\x01\x12+\n\x07members\x18\x02 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\x12.\n\nnonmembers\x18\x03 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\"T\n\rExposedRecord\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04risk\x18\x02 \x01(\x01\x12\x12\n\nclass_name\x18\x03 \x01(\t\x12\x15\n\rattacks_right\x18\x04 \x01(\x01\"\xca\x01\n\x0b\x45xplanation\x12\x14\n\x0cnot_computed\x18\x01 \x01(\t\x12+\n\x05whole\x18\x02 \x01(\x0b\x32\x1c.tfx_privacy.GroupStatistics\x12-\n\x07\x63lasses\x18\x03 \x03(\x0b\x32\x1c.tfx_privacy.GroupStatistics\x12.\n\x0c\x61ssociations\x18\x04 \x03(\x0b\x32\x18.tfx_privacy.Association\x12\x19\n\x11uncertainty_edges\x18\x05 \x03(\x01\"\xe6\x01\n\x0fGroupStatistics\x12\x12\n\nclass_name\x18\x01 \x01(\t\x12,\n\x07members\x18\x02 \x01(\x0b\x32\x1b.tfx_privacy.SideStatistics\x12/\n\nnonmembers\x18\x03 \x01(\x0b\x32\x1b.tfx_privacy.SideStatistics\x12\'\n\x03gap\x18\x04 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\x12\x0e\n\x06spread\x18\x05 \x01(\x01\x12\'\n\x03\x61uc\x18\x06 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\"\x97\x01\n\x0eSideStatistics\x12\x0c\n\x04rows\x18\x01 \x01(\x03\x12,\n\x08\x61\x63\x63uracy\x18\x02 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\x12\x11\n\tmean_loss\x18\x03 \x01(\x01\x12\x18\n\x10mean_uncertainty\x18\x04 \x01(\x01\x12\r\n\x05right\x18\x05 \x03(\x03\x12\r\n\x05wrong\x18\x06 \x03(\x03\"P\n\x0b\x41ssociation\x12\x10\n\x08property\x18\x01 \x01(\t\x12/\n\x0b\x63orrelation\x18\x02 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\"-\n\rSkippedAttack\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"*\n\x08SliceKey\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\xdf\x01\n\x0bSliceResult\x12\"\n\x03key\x18\x01 \x03(\x0b\x32\x15.tfx_privacy.SliceKey\x12&\n\x05judge\x18\x02 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12*\n\x07\x61ttacks\x18\x03 \x03(\x0b\x32\x19.tfx_privacy.AttackResult\x12%\n\x04rows\x18\x04 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12\x31\n\x0f\x62\x65st_of_attacks\x18\x05 \x03(\x0b\x32\x18.tfx_privacy.MetricValue\"\xc7\x01\n\x0e\x43ontrolResults\x12\x32\n\x0e\x62lind_baseline\x18\x01 \x01(\x0b\x32\x1a.tfx_privacy.BlindBaseline\x12.\n\x08negative\x18\x02 \x01(\x0b\x32\x1c.tfx_privacy.NegativeControl\x12.\n\x08positive\x18\x03 \x01(\x0b\x32\x1c.tfx_privacy.PositiveControl\x12!\n\x05power\x18\x04 \x03(\x0b\x32\x12.tfx_privacy.Power\"\xa7\x01\n\rBlindBaseline\x12\x0f\n\x07not_run\x18\x01 \x01(\t\x12)\n\x07metrics\x18\x02 \x03(\x0b\x32\x18.tfx_privacy.MetricValue\x12.\n\x08\x66\x65\x61tures\x18\x03 \x03(\x0b\x32\x1c.tfx_privacy.FeatureGiveaway\x12\x15\n\rfeatures_seen\x18\x04 \x01(\x05\x12\x13\n\x0blabel_alone\x18\x05 \x01(\x08\"/\n\x0f\x46\x65\x61tureGiveaway\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\x0b\n\x03\x61uc\x18\x02 \x01(\x01\"N\n\x0fNegativeControl\x12\x0f\n\x07not_run\x18\x01 \x01(\t\x12*\n\x07\x61ttacks\x18\x02 \x03(\x0b\x32\x19.tfx_privacy.AttackResult\"J\n\x0fPositiveControl\x12\x0f\n\x07not_run\x18\x01 \x01(\t\x12&\n\x04runs\x18\x02 \x03(\x0b\x32\x18.tfx_privacy.PlantedLeak\"H\n\x0bPlantedLeak\x12\r\n\x05share\x18\x01 \x01(\x01\x12*\n\x07\x61ttacks\x18\x02 \x03(\x0b\x32\x19.tfx_privacy.AttackResult\"W\n\x05Power\x12\'\n\x06metric\x18\x01 \x01(\x0b\x32\x17.tfx_privacy.MetricSpec\x12\x16\n\x0esmallest_found\x18\x02 \x01(\x01\x12\r\n\x05power\x18\x03 \x01(\x01\"+\n\tStageTime\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0f\n\x07seconds\x18\x02 \x01(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'tfx_privacy/proto/privacy_results.proto\x12\x0btfx_privacy\x1a&tfx_privacy/proto/privacy_config.proto\x1a(tfx_privacy/proto/reference_models.proto\"\xa3\x06\n\x0ePrivacyResults\x12\x16\n\x0eschema_version\x18\x01 \x01(\x05\x12\x17\n\x0fpackage_version\x18\x02 \x01(\t\x12\x13\n\x0b\x63ode_digest\x18\x03 \x01(\t\x12\'\n\x05model\x18\x04 \x01(\x0b\x32\x18.tfx_privacy.TargetModel\x12*\n\x06\x63onfig\x18\x05 \x01(\x0b\x32\x1a.tfx_privacy.PrivacyConfig\x12%\n\x07records\x18\x06 \x01(\x0b\x32\x14.tfx_privacy.Records\x12*\n\x07\x61ttacks\x18\x07 \x03(\x0b\x32\x19.tfx_privacy.AttackResult\x12\x33\n\x0fskipped_attacks\x18\x08 \x03(\x0b\x32\x1a.tfx_privacy.SkippedAttack\x12\x13\n\x0b\x62\x65st_attack\x18\t \x01(\t\x12\x31\n\x0f\x62\x65st_of_attacks\x18\n \x03(\x0b\x32\x18.tfx_privacy.MetricValue\x12(\n\x06slices\x18\x0b \x03(\x0b\x32\x18.tfx_privacy.SliceResult\x12&\n\x06stages\x18\x0c \x03(\x0b\x32\x16.tfx_privacy.StageTime\x12-\n\x08\x63ontrols\x18\r \x01(\x0b\x32\x1b.tfx_privacy.ControlResults\x12\x33\n\x0fslices_left_out\x18\x0e \x01(\x0b\x32\x1a.tfx_privacy.LeftOutSlices\x12\x33\n\x0brecord_risk\x18\x0f \x01(\x0b\x32\x1e.tfx_privacy.RecordRiskResults\x12-\n\x0b\x65xplanation\x18\x10 \x01(\x0b\x32\x18.tfx_privacy.Explanation\x12/\n\twhite_box\x18\x11 \x01(\x0b\x32\x1c.tfx_privacy.WhiteBoxResults\x12(\n\tfitted_on\x18\x12 \x01(\x0b\x32\x15.tfx_privacy.FittedOn\x12\x31\n\nreferences\x18\x13 \x01(\x0b\x32\x1d.tfx_privacy.ReferenceResults\"\xbd\x03\n\x10ReferenceResults\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12-\n\x07trained\x18\x02 \x01(\x0b\x32\x1c.tfx_privacy.ReferenceModels\x12\x0f\n\x07queries\x18\x03 \x01(\x05\x12\x0e\n\x06online\x18\x04 \x01(\x08\x12\x16\n\x0erecords_inside\x18\x05 \x01(\x03\x12\x0f\n\x07records\x18\x06 \x01(\x03\x12\x31\n\x06losses\x18\x07 \x03(\x0b\x32!.tfx_privacy.ReferenceModelLosses\x12/\n\ndifference\x18\x08 \x01(\x0b\x32\x1b.tfx_privacy.LossDifference\x12+\n\x06\x63urves\x18\t \x03(\x0b\x32\x1b.tfx_privacy.ReferenceCurve\x12+\n\ncurve_rows\x18\n \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12\x12\n\nrmia_gamma\x18\x0b \x01(\x01\x12\x16\n\x0ermia_offline_a\x18\x0c \x01(\x01\x12*\n\x06shadow\x18\r \x01(\x0b\x32\x1a.tfx_privacy.ShadowResults\x12\r\n\x05notes\x18\x0e \x03(\t\"q\n\x14ReferenceModelLosses\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x0e\n\x06inside\x18\x02 \x01(\x03\x12\x0f\n\x07outside\x18\x03 \x01(\x03\x12\x13\n\x0binside_loss\x18\x04 \x01(\x01\x12\x14\n\x0coutside_loss\x18\x05 \x01(\x01\"X\n\x0eLossDifference\x12\x0f\n\x07records\x18\x01 \x01(\x03\x12\x0c\n\x04mean\x18\x02 \x01(\x01\x12\x16\n\x0estandard_error\x18\x03 \x01(\x01\x12\x0f\n\x07p_value\x18\x04 \x01(\x01\"R\n\x0eReferenceCurve\x12\x0e\n\x06\x61ttack\x18\x01 \x01(\t\x12\x30\n\x06points\x18\x02 \x03(\x0b\x32 .tfx_privacy.ReferenceCurvePoint\"P\n\x13ReferenceCurvePoint\x12\x0e\n\x06models\x18\x01 \x01(\x05\x12)\n\x07metrics\x18\x02 \x03(\x0b\x32\x18.tfx_privacy.MetricValue\"\xec\x01\n\rShadowResults\x12+\n\nattack_set\x18\x01 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12\x0f\n\x07\x63lasses\x18\x02 \x01(\x05\x12\x16\n\x0e\x63lasses_shared\x18\x03 \x01(\x05\x12-\n\tprecision\x18\x04 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\x12*\n\x06recall\x18\x05 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\x12*\n\x08\x62y_class\x18\x06 \x03(\x0b\x32\x18.tfx_privacy.ShadowClass\"w\n\x0bShadowClass\x12\r\n\x05label\x18\x01 \x01(\t\x12-\n\tprecision\x18\x02 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\x12*\n\x06recall\x18\x03 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\"n\n\x08\x46ittedOn\x12\x13\n\x0bsignals_uri\x18\x01 \x01(\t\x12$\n\x03\x66it\x18\x02 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12\'\n\x06shared\x18\x03 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\"\xa4\x02\n\x0fWhiteBoxResults\x12\x14\n\x0cnot_computed\x18\x01 \x01(\t\x12*\n\x06layers\x18\x02 \x03(\x0b\x32\x1a.tfx_privacy.WhiteBoxLayer\x12\r\n\x05notes\x18\x03 \x03(\t\x12\x16\n\x0e\x62\x65st_black_box\x18\x04 \x01(\t\x12\x16\n\x0e\x62\x65st_white_box\x18\x05 \x01(\t\x12\x32\n\x0b\x64ifferences\x18\x06 \x03(\x0b\x32\x1d.tfx_privacy.MetricDifference\x12.\n\x06groups\x18\x07 \x03(\x0b\x32\x1e.tfx_privacy.SignalGroupResult\x12,\n\x05norms\x18\x08 \x03(\x0b\x32\x1d.tfx_privacy.NormDistribution\"\x8e\x01\n\rWhiteBoxLayer\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x05\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0f\n\x07weights\x18\x04 \x01(\x03\x12\x11\n\thas_norms\x18\x05 \x01(\x08\x12\x14\n\x0chas_sketches\x18\x06 \x01(\x08\x12\x18\n\x10\x61\x63tivation_width\x18\x07 \x01(\x05\"\xc9\x01\n\x10MetricDifference\x12\'\n\x06metric\x18\x01 \x01(\x0b\x32\x17.tfx_privacy.MetricSpec\x12-\n\tblack_box\x18\x02 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\x12-\n\twhite_box\x18\x03 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\x12.\n\ndifference\x18\x04 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\"\x9a\x01\n\x11SignalGroupResult\x12\r\n\x05group\x18\x01 \x01(\t\x12\x0e\n\x06\x61ttack\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttacks\x18\x03 \x01(\x05\x12\'\n\x03\x61uc\x18\x04 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\x12,\n\x08\x61\x63\x63uracy\x18\x05 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\"\x86\x01\n\x10NormDistribution\x12\r\n\x05layer\x18\x01 \x01(\t\x12\r\n\x05\x65\x64ges\x18\x02 \x03(\x01\x12\x0f\n\x07members\x18\x03 \x03(\x03\x12\x12\n\nnonmembers\x18\x04 \x03(\x03\x12\x15\n\rmedian_member\x18\x05 \x01(\x01\x12\x18\n\x10median_nonmember\x18\x06 \x01(\x01\"5\n\rLeftOutSlices\x12\x0e\n\x06slices\x18\x01 \x01(\x03\x12\x14\n\x0clargest_rows\x18\x02 \x01(\x03\"\xd5\x01\n\x0bTargetModel\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x16\n\x0esignature_name\x18\x02 \x01(\t\x12\x13\n\x0boutput_name\x18\x03 \x01(\t\x12\x1f\n\x04task\x18\x04 \x01(\x0e\x32\x11.tfx_privacy.Task\x12,\n\x0boutput_kind\x18\x05 \x01(\x0e\x32\x17.tfx_privacy.OutputKind\x12\x14\n\x0coutput_width\x18\x06 \x01(\x05\x12\x15\n\rlogits_source\x18\x07 \x01(\t\x12\x10\n\x08identity\x18\x08 \x01(\t\"1\n\nSideCounts\x12\x0f\n\x07members\x18\x01 \x01(\x03\x12\x12\n\nnonmembers\x18\x02 \x01(\x03\"\xd6\x02\n\x07Records\x12%\n\x04read\x18\x01 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12*\n\tduplicate\x18\x02 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12*\n\tsame_unit\x18\x03 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12$\n\x03\x66it\x18\x04 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12\x32\n\x11\x66it_beyond_sample\x18\x05 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12&\n\x05judge\x18\x06 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12\x1a\n\x12\x64uplicates_checked\x18\x07 \x01(\x08\x12.\n\ron_both_sides\x18\x08 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\"x\n\rMeasuredValue\x12\x10\n\x08\x65stimate\x18\x01 \x01(\x01\x12\r\n\x05lower\x18\x02 \x01(\x01\x12\r\n\x05upper\x18\x03 \x01(\x01\x12\x12\n\nconfidence\x18\x04 \x01(\x01\x12\x0f\n\x07members\x18\x05 \x01(\x03\x12\x12\n\nnonmembers\x18\x06 \x01(\x03\"\xc7\x01\n\x0bMetricValue\x12\'\n\x06metric\x18\x01 \x01(\x0b\x32\x17.tfx_privacy.MetricSpec\x12)\n\x05value\x18\x02 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\x12\x1a\n\rmax_in_sample\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x1f\n\x12largest_attainable\x18\x04 \x01(\x01H\x01\x88\x01\x01\x42\x10\n\x0e_max_in_sampleB\x15\n\x13_largest_attainable\"\x97\x01\n\x0c\x41ttackResult\x12\x0c\n\x04name\x18\x01 \x01(\t\x12)\n\x07metrics\x18\x02 \x03(\x0b\x32\x18.tfx_privacy.MetricValue\x12\x11\n\tthreshold\x18\x03 \x01(\x01\x12\x12\n\nresolution\x18\x04 \x01(\x01\x12\'\n\x05\x65xact\x18\x05 \x01(\x0b\x32\x18.tfx_privacy.ExactValues\"i\n\x0b\x45xactValues\x12\x0b\n\x03\x61uc\x18\x01 \x01(\x01\x12\x15\n\rmax_advantage\x18\x02 \x01(\x01\x12\x0f\n\x07max_ppv\x18\x03 \x01(\x01\x12%\n\x04rows\x18\x04 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\"\xd4\x02\n\x11RecordRiskResults\x12\x14\n\x0cnot_computed\x18\x01 \x01(\t\x12\x0e\n\x06\x61ttack\x18\x02 \x01(\t\x12\r\n\x05prior\x18\x03 \x01(\x01\x12\x30\n\x0breliability\x18\x04 \x03(\x0b\x32\x1b.tfx_privacy.ReliabilityBin\x12\x19\n\x11\x63\x61libration_error\x18\x05 \x01(\x01\x12\r\n\x05\x65\x64ges\x18\x06 \x03(\x01\x12,\n\x05whole\x18\x07 \x01(\x0b\x32\x1d.tfx_privacy.RiskDistribution\x12\'\n\x07\x63lasses\x18\x08 \x03(\x0b\x32\x16.tfx_privacy.ClassRisk\x12%\n\x05\x61\x62ove\x18\t \x03(\x0b\x32\x16.tfx_privacy.RiskAbove\x12\x30\n\x0cmost_exposed\x18\n \x03(\x0b\x32\x1a.tfx_privacy.ExposedRecord\"U\n\x0eReliabilityBin\x12\x11\n\tmean_risk\x18\x01 \x01(\x01\x12\x30\n\x0cmember_share\x18\x02 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\"7\n\x10RiskDistribution\x12\x0f\n\x07members\x18\x01 \x03(\x03\x12\x12\n\nnonmembers\x18\x02 \x03(\x03\"n\n\tClassRisk\x12\x12\n\nclass_name\x18\x01 \x01(\t\x12\x33\n\x0c\x64istribution\x18\x02 \x01(\x0b\x32\x1d.tfx_privacy.RiskDistribution\x12\x18\n\x10mean_member_risk\x18\x03 \x01(\x01\"v\n\tRiskAbove\x12\x0c\n\x04risk\x18\x01 \x01(\x01\x12+\n\x07members\x18\x02 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\x12.\n\nnonmembers\x18\x03 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\"T\n\rExposedRecord\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04risk\x18\x02 \x01(\x01\x12\x12\n\nclass_name\x18\x03 \x01(\t\x12\x15\n\rattacks_right\x18\x04 \x01(\x01\"\xca\x01\n\x0b\x45xplanation\x12\x14\n\x0cnot_computed\x18\x01 \x01(\t\x12+\n\x05whole\x18\x02 \x01(\x0b\x32\x1c.tfx_privacy.GroupStatistics\x12-\n\x07\x63lasses\x18\x03 \x03(\x0b\x32\x1c.tfx_privacy.GroupStatistics\x12.\n\x0c\x61ssociations\x18\x04 \x03(\x0b\x32\x18.tfx_privacy.Association\x12\x19\n\x11uncertainty_edges\x18\x05 \x03(\x01\"\xe6\x01\n\x0fGroupStatistics\x12\x12\n\nclass_name\x18\x01 \x01(\t\x12,\n\x07members\x18\x02 \x01(\x0b\x32\x1b.tfx_privacy.SideStatistics\x12/\n\nnonmembers\x18\x03 \x01(\x0b\x32\x1b.tfx_privacy.SideStatistics\x12\'\n\x03gap\x18\x04 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\x12\x0e\n\x06spread\x18\x05 \x01(\x01\x12\'\n\x03\x61uc\x18\x06 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\"\x97\x01\n\x0eSideStatistics\x12\x0c\n\x04rows\x18\x01 \x01(\x03\x12,\n\x08\x61\x63\x63uracy\x18\x02 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\x12\x11\n\tmean_loss\x18\x03 \x01(\x01\x12\x18\n\x10mean_uncertainty\x18\x04 \x01(\x01\x12\r\n\x05right\x18\x05 \x03(\x03\x12\r\n\x05wrong\x18\x06 \x03(\x03\"P\n\x0b\x41ssociation\x12\x10\n\x08property\x18\x01 \x01(\t\x12/\n\x0b\x63orrelation\x18\x02 \x01(\x0b\x32\x1a.tfx_privacy.MeasuredValue\"-\n\rSkippedAttack\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"*\n\x08SliceKey\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\xdf\x01\n\x0bSliceResult\x12\"\n\x03key\x18\x01 \x03(\x0b\x32\x15.tfx_privacy.SliceKey\x12&\n\x05judge\x18\x02 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12*\n\x07\x61ttacks\x18\x03 \x03(\x0b\x32\x19.tfx_privacy.AttackResult\x12%\n\x04rows\x18\x04 \x01(\x0b\x32\x17.tfx_privacy.SideCounts\x12\x31\n\x0f\x62\x65st_of_attacks\x18\x05 \x03(\x0b\x32\x18.tfx_privacy.MetricValue\"\xc7\x01\n\x0e\x43ontrolResults\x12\x32\n\x0e\x62lind_baseline\x18\x01 \x01(\x0b\x32\x1a.tfx_privacy.BlindBaseline\x12.\n\x08negative\x18\x02 \x01(\x0b\x32\x1c.tfx_privacy.NegativeControl\x12.\n\x08positive\x18\x03 \x01(\x0b\x32\x1c.tfx_privacy.PositiveControl\x12!\n\x05power\x18\x04 \x03(\x0b\x32\x12.tfx_privacy.Power\"\xa7\x01\n\rBlindBaseline\x12\x0f\n\x07not_run\x18\x01 \x01(\t\x12)\n\x07metrics\x18\x02 \x03(\x0b\x32\x18.tfx_privacy.MetricValue\x12.\n\x08\x66\x65\x61tures\x18\x03 \x03(\x0b\x32\x1c.tfx_privacy.FeatureGiveaway\x12\x15\n\rfeatures_seen\x18\x04 \x01(\x05\x12\x13\n\x0blabel_alone\x18\x05 \x01(\x08\"/\n\x0f\x46\x65\x61tureGiveaway\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\x0b\n\x03\x61uc\x18\x02 \x01(\x01\"N\n\x0fNegativeControl\x12\x0f\n\x07not_run\x18\x01 \x01(\t\x12*\n\x07\x61ttacks\x18\x02 \x03(\x0b\x32\x19.tfx_privacy.AttackResult\"J\n\x0fPositiveControl\x12\x0f\n\x07not_run\x18\x01 \x01(\t\x12&\n\x04runs\x18\x02 \x03(\x0b\x32\x18.tfx_privacy.PlantedLeak\"H\n\x0bPlantedLeak\x12\r\n\x05share\x18\x01 \x01(\x01\x12*\n\x07\x61ttacks\x18\x02 \x03(\x0b\x32\x19.tfx_privacy.AttackResult\"W\n\x05Power\x12\'\n\x06metric\x18\x01 \x01(\x0b\x32\x17.tfx_privacy.MetricSpec\x12\x16\n\x0esmallest_found\x18\x02 \x01(\x01\x12\r\n\x05power\x18\x03 \x01(\x01\"+\n\tStageTime\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0f\n\x07seconds\x18\x02 \x01(\x01\x62\x06proto3')
 
 
 
 _PRIVACYRESULTS = DESCRIPTOR.message_types_by_name['PrivacyResults']
+_REFERENCERESULTS = DESCRIPTOR.message_types_by_name['ReferenceResults']
+_REFERENCEMODELLOSSES = DESCRIPTOR.message_types_by_name['ReferenceModelLosses']
+_LOSSDIFFERENCE = DESCRIPTOR.message_types_by_name['LossDifference']
+_REFERENCECURVE = DESCRIPTOR.message_types_by_name['ReferenceCurve']
+_REFERENCECURVEPOINT = DESCRIPTOR.message_types_by_name['ReferenceCurvePoint']
+_SHADOWRESULTS = DESCRIPTOR.message_types_by_name['ShadowResults']
+_SHADOWCLASS = DESCRIPTOR.message_types_by_name['ShadowClass']
 _FITTEDON = DESCRIPTOR.message_types_by_name['FittedOn']
 _WHITEBOXRESULTS = DESCRIPTOR.message_types_by_name['WhiteBoxResults']
 _WHITEBOXLAYER = DESCRIPTOR.message_types_by_name['WhiteBoxLayer']
@@ -61,6 +69,55 @@ PrivacyResults = _reflection.GeneratedProtocolMessageType('PrivacyResults', (_me
   # @@protoc_insertion_point(class_scope:tfx_privacy.PrivacyResults)
   })
 _sym_db.RegisterMessage(PrivacyResults)
+
+ReferenceResults = _reflection.GeneratedProtocolMessageType('ReferenceResults', (_message.Message,), {
+  'DESCRIPTOR' : _REFERENCERESULTS,
+  '__module__' : 'tfx_privacy.proto.privacy_results_pb2'
+  # @@protoc_insertion_point(class_scope:tfx_privacy.ReferenceResults)
+  })
+_sym_db.RegisterMessage(ReferenceResults)
+
+ReferenceModelLosses = _reflection.GeneratedProtocolMessageType('ReferenceModelLosses', (_message.Message,), {
+  'DESCRIPTOR' : _REFERENCEMODELLOSSES,
+  '__module__' : 'tfx_privacy.proto.privacy_results_pb2'
+  # @@protoc_insertion_point(class_scope:tfx_privacy.ReferenceModelLosses)
+  })
+_sym_db.RegisterMessage(ReferenceModelLosses)
+
+LossDifference = _reflection.GeneratedProtocolMessageType('LossDifference', (_message.Message,), {
+  'DESCRIPTOR' : _LOSSDIFFERENCE,
+  '__module__' : 'tfx_privacy.proto.privacy_results_pb2'
+  # @@protoc_insertion_point(class_scope:tfx_privacy.LossDifference)
+  })
+_sym_db.RegisterMessage(LossDifference)
+
+ReferenceCurve = _reflection.GeneratedProtocolMessageType('ReferenceCurve', (_message.Message,), {
+  'DESCRIPTOR' : _REFERENCECURVE,
+  '__module__' : 'tfx_privacy.proto.privacy_results_pb2'
+  # @@protoc_insertion_point(class_scope:tfx_privacy.ReferenceCurve)
+  })
+_sym_db.RegisterMessage(ReferenceCurve)
+
+ReferenceCurvePoint = _reflection.GeneratedProtocolMessageType('ReferenceCurvePoint', (_message.Message,), {
+  'DESCRIPTOR' : _REFERENCECURVEPOINT,
+  '__module__' : 'tfx_privacy.proto.privacy_results_pb2'
+  # @@protoc_insertion_point(class_scope:tfx_privacy.ReferenceCurvePoint)
+  })
+_sym_db.RegisterMessage(ReferenceCurvePoint)
+
+ShadowResults = _reflection.GeneratedProtocolMessageType('ShadowResults', (_message.Message,), {
+  'DESCRIPTOR' : _SHADOWRESULTS,
+  '__module__' : 'tfx_privacy.proto.privacy_results_pb2'
+  # @@protoc_insertion_point(class_scope:tfx_privacy.ShadowResults)
+  })
+_sym_db.RegisterMessage(ShadowResults)
+
+ShadowClass = _reflection.GeneratedProtocolMessageType('ShadowClass', (_message.Message,), {
+  'DESCRIPTOR' : _SHADOWCLASS,
+  '__module__' : 'tfx_privacy.proto.privacy_results_pb2'
+  # @@protoc_insertion_point(class_scope:tfx_privacy.ShadowClass)
+  })
+_sym_db.RegisterMessage(ShadowClass)
 
 FittedOn = _reflection.GeneratedProtocolMessageType('FittedOn', (_message.Message,), {
   'DESCRIPTOR' : _FITTEDON,
@@ -310,76 +367,90 @@ _sym_db.RegisterMessage(StageTime)
 if _descriptor._USE_C_DESCRIPTORS == False:
 
   DESCRIPTOR._options = None
-  _PRIVACYRESULTS._serialized_start=97
-  _PRIVACYRESULTS._serialized_end=849
-  _FITTEDON._serialized_start=851
-  _FITTEDON._serialized_end=961
-  _WHITEBOXRESULTS._serialized_start=964
-  _WHITEBOXRESULTS._serialized_end=1256
-  _WHITEBOXLAYER._serialized_start=1259
-  _WHITEBOXLAYER._serialized_end=1401
-  _METRICDIFFERENCE._serialized_start=1404
-  _METRICDIFFERENCE._serialized_end=1605
-  _SIGNALGROUPRESULT._serialized_start=1608
-  _SIGNALGROUPRESULT._serialized_end=1762
-  _NORMDISTRIBUTION._serialized_start=1765
-  _NORMDISTRIBUTION._serialized_end=1899
-  _LEFTOUTSLICES._serialized_start=1901
-  _LEFTOUTSLICES._serialized_end=1954
-  _TARGETMODEL._serialized_start=1957
-  _TARGETMODEL._serialized_end=2170
-  _SIDECOUNTS._serialized_start=2172
-  _SIDECOUNTS._serialized_end=2221
-  _RECORDS._serialized_start=2224
-  _RECORDS._serialized_end=2566
-  _MEASUREDVALUE._serialized_start=2568
-  _MEASUREDVALUE._serialized_end=2688
-  _METRICVALUE._serialized_start=2691
-  _METRICVALUE._serialized_end=2890
-  _ATTACKRESULT._serialized_start=2893
-  _ATTACKRESULT._serialized_end=3044
-  _EXACTVALUES._serialized_start=3046
-  _EXACTVALUES._serialized_end=3151
-  _RECORDRISKRESULTS._serialized_start=3154
-  _RECORDRISKRESULTS._serialized_end=3494
-  _RELIABILITYBIN._serialized_start=3496
-  _RELIABILITYBIN._serialized_end=3581
-  _RISKDISTRIBUTION._serialized_start=3583
-  _RISKDISTRIBUTION._serialized_end=3638
-  _CLASSRISK._serialized_start=3640
-  _CLASSRISK._serialized_end=3750
-  _RISKABOVE._serialized_start=3752
-  _RISKABOVE._serialized_end=3870
-  _EXPOSEDRECORD._serialized_start=3872
-  _EXPOSEDRECORD._serialized_end=3956
-  _EXPLANATION._serialized_start=3959
-  _EXPLANATION._serialized_end=4161
-  _GROUPSTATISTICS._serialized_start=4164
-  _GROUPSTATISTICS._serialized_end=4394
-  _SIDESTATISTICS._serialized_start=4397
-  _SIDESTATISTICS._serialized_end=4548
-  _ASSOCIATION._serialized_start=4550
-  _ASSOCIATION._serialized_end=4630
-  _SKIPPEDATTACK._serialized_start=4632
-  _SKIPPEDATTACK._serialized_end=4677
-  _SLICEKEY._serialized_start=4679
-  _SLICEKEY._serialized_end=4721
-  _SLICERESULT._serialized_start=4724
-  _SLICERESULT._serialized_end=4947
-  _CONTROLRESULTS._serialized_start=4950
-  _CONTROLRESULTS._serialized_end=5149
-  _BLINDBASELINE._serialized_start=5152
-  _BLINDBASELINE._serialized_end=5319
-  _FEATUREGIVEAWAY._serialized_start=5321
-  _FEATUREGIVEAWAY._serialized_end=5368
-  _NEGATIVECONTROL._serialized_start=5370
-  _NEGATIVECONTROL._serialized_end=5448
-  _POSITIVECONTROL._serialized_start=5450
-  _POSITIVECONTROL._serialized_end=5524
-  _PLANTEDLEAK._serialized_start=5526
-  _PLANTEDLEAK._serialized_end=5598
-  _POWER._serialized_start=5600
-  _POWER._serialized_end=5687
-  _STAGETIME._serialized_start=5689
-  _STAGETIME._serialized_end=5732
+  _PRIVACYRESULTS._serialized_start=139
+  _PRIVACYRESULTS._serialized_end=942
+  _REFERENCERESULTS._serialized_start=945
+  _REFERENCERESULTS._serialized_end=1390
+  _REFERENCEMODELLOSSES._serialized_start=1392
+  _REFERENCEMODELLOSSES._serialized_end=1505
+  _LOSSDIFFERENCE._serialized_start=1507
+  _LOSSDIFFERENCE._serialized_end=1595
+  _REFERENCECURVE._serialized_start=1597
+  _REFERENCECURVE._serialized_end=1679
+  _REFERENCECURVEPOINT._serialized_start=1681
+  _REFERENCECURVEPOINT._serialized_end=1761
+  _SHADOWRESULTS._serialized_start=1764
+  _SHADOWRESULTS._serialized_end=2000
+  _SHADOWCLASS._serialized_start=2002
+  _SHADOWCLASS._serialized_end=2121
+  _FITTEDON._serialized_start=2123
+  _FITTEDON._serialized_end=2233
+  _WHITEBOXRESULTS._serialized_start=2236
+  _WHITEBOXRESULTS._serialized_end=2528
+  _WHITEBOXLAYER._serialized_start=2531
+  _WHITEBOXLAYER._serialized_end=2673
+  _METRICDIFFERENCE._serialized_start=2676
+  _METRICDIFFERENCE._serialized_end=2877
+  _SIGNALGROUPRESULT._serialized_start=2880
+  _SIGNALGROUPRESULT._serialized_end=3034
+  _NORMDISTRIBUTION._serialized_start=3037
+  _NORMDISTRIBUTION._serialized_end=3171
+  _LEFTOUTSLICES._serialized_start=3173
+  _LEFTOUTSLICES._serialized_end=3226
+  _TARGETMODEL._serialized_start=3229
+  _TARGETMODEL._serialized_end=3442
+  _SIDECOUNTS._serialized_start=3444
+  _SIDECOUNTS._serialized_end=3493
+  _RECORDS._serialized_start=3496
+  _RECORDS._serialized_end=3838
+  _MEASUREDVALUE._serialized_start=3840
+  _MEASUREDVALUE._serialized_end=3960
+  _METRICVALUE._serialized_start=3963
+  _METRICVALUE._serialized_end=4162
+  _ATTACKRESULT._serialized_start=4165
+  _ATTACKRESULT._serialized_end=4316
+  _EXACTVALUES._serialized_start=4318
+  _EXACTVALUES._serialized_end=4423
+  _RECORDRISKRESULTS._serialized_start=4426
+  _RECORDRISKRESULTS._serialized_end=4766
+  _RELIABILITYBIN._serialized_start=4768
+  _RELIABILITYBIN._serialized_end=4853
+  _RISKDISTRIBUTION._serialized_start=4855
+  _RISKDISTRIBUTION._serialized_end=4910
+  _CLASSRISK._serialized_start=4912
+  _CLASSRISK._serialized_end=5022
+  _RISKABOVE._serialized_start=5024
+  _RISKABOVE._serialized_end=5142
+  _EXPOSEDRECORD._serialized_start=5144
+  _EXPOSEDRECORD._serialized_end=5228
+  _EXPLANATION._serialized_start=5231
+  _EXPLANATION._serialized_end=5433
+  _GROUPSTATISTICS._serialized_start=5436
+  _GROUPSTATISTICS._serialized_end=5666
+  _SIDESTATISTICS._serialized_start=5669
+  _SIDESTATISTICS._serialized_end=5820
+  _ASSOCIATION._serialized_start=5822
+  _ASSOCIATION._serialized_end=5902
+  _SKIPPEDATTACK._serialized_start=5904
+  _SKIPPEDATTACK._serialized_end=5949
+  _SLICEKEY._serialized_start=5951
+  _SLICEKEY._serialized_end=5993
+  _SLICERESULT._serialized_start=5996
+  _SLICERESULT._serialized_end=6219
+  _CONTROLRESULTS._serialized_start=6222
+  _CONTROLRESULTS._serialized_end=6421
+  _BLINDBASELINE._serialized_start=6424
+  _BLINDBASELINE._serialized_end=6591
+  _FEATUREGIVEAWAY._serialized_start=6593
+  _FEATUREGIVEAWAY._serialized_end=6640
+  _NEGATIVECONTROL._serialized_start=6642
+  _NEGATIVECONTROL._serialized_end=6720
+  _POSITIVECONTROL._serialized_start=6722
+  _POSITIVECONTROL._serialized_end=6796
+  _PLANTEDLEAK._serialized_start=6798
+  _PLANTEDLEAK._serialized_end=6870
+  _POWER._serialized_start=6872
+  _POWER._serialized_end=6959
+  _STAGETIME._serialized_start=6961
+  _STAGETIME._serialized_end=7004
 # @@protoc_insertion_point(module_scope)

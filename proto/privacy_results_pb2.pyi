@@ -13,6 +13,7 @@ import google.protobuf.internal.containers
 import google.protobuf.message
 import sys
 import tfx_privacy.proto.privacy_config_pb2
+import tfx_privacy.proto.reference_models_pb2
 import typing
 
 if sys.version_info >= (3, 8):
@@ -45,8 +46,9 @@ class PrivacyResults(google.protobuf.message.Message):
     EXPLANATION_FIELD_NUMBER: builtins.int
     WHITE_BOX_FIELD_NUMBER: builtins.int
     FITTED_ON_FIELD_NUMBER: builtins.int
+    REFERENCES_FIELD_NUMBER: builtins.int
     schema_version: builtins.int
-    """Version of this message's meaning. 4."""
+    """Version of this message's meaning. 5."""
     package_version: builtins.str
     """Version of the package that measured."""
     code_digest: builtins.str
@@ -101,6 +103,9 @@ class PrivacyResults(google.protobuf.message.Message):
         """The model that attacks were fitted on, where that is another than the one judged;
         unset where it is the same.
         """
+    @property
+    def references(self) -> global___ReferenceResults:
+        """What the attacks with reference models had; unset where none were given."""
     def __init__(
         self,
         *,
@@ -122,11 +127,252 @@ class PrivacyResults(google.protobuf.message.Message):
         explanation: global___Explanation | None = ...,
         white_box: global___WhiteBoxResults | None = ...,
         fitted_on: global___FittedOn | None = ...,
+        references: global___ReferenceResults | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing_extensions.Literal["config", b"config", "controls", b"controls", "explanation", b"explanation", "fitted_on", b"fitted_on", "model", b"model", "record_risk", b"record_risk", "records", b"records", "slices_left_out", b"slices_left_out", "white_box", b"white_box"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing_extensions.Literal["attacks", b"attacks", "best_attack", b"best_attack", "best_of_attacks", b"best_of_attacks", "code_digest", b"code_digest", "config", b"config", "controls", b"controls", "explanation", b"explanation", "fitted_on", b"fitted_on", "model", b"model", "package_version", b"package_version", "record_risk", b"record_risk", "records", b"records", "schema_version", b"schema_version", "skipped_attacks", b"skipped_attacks", "slices", b"slices", "slices_left_out", b"slices_left_out", "stages", b"stages", "white_box", b"white_box"]) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["config", b"config", "controls", b"controls", "explanation", b"explanation", "fitted_on", b"fitted_on", "model", b"model", "record_risk", b"record_risk", "records", b"records", "references", b"references", "slices_left_out", b"slices_left_out", "white_box", b"white_box"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["attacks", b"attacks", "best_attack", b"best_attack", "best_of_attacks", b"best_of_attacks", "code_digest", b"code_digest", "config", b"config", "controls", b"controls", "explanation", b"explanation", "fitted_on", b"fitted_on", "model", b"model", "package_version", b"package_version", "record_risk", b"record_risk", "records", b"records", "references", b"references", "schema_version", b"schema_version", "skipped_attacks", b"skipped_attacks", "slices", b"slices", "slices_left_out", b"slices_left_out", "stages", b"stages", "white_box", b"white_box"]) -> None: ...
 
 global___PrivacyResults = PrivacyResults
+
+class ReferenceResults(google.protobuf.message.Message):
+    """What reference models said of the records, and what more of them would buy."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    URI_FIELD_NUMBER: builtins.int
+    TRAINED_FIELD_NUMBER: builtins.int
+    QUERIES_FIELD_NUMBER: builtins.int
+    ONLINE_FIELD_NUMBER: builtins.int
+    RECORDS_INSIDE_FIELD_NUMBER: builtins.int
+    RECORDS_FIELD_NUMBER: builtins.int
+    LOSSES_FIELD_NUMBER: builtins.int
+    DIFFERENCE_FIELD_NUMBER: builtins.int
+    CURVES_FIELD_NUMBER: builtins.int
+    CURVE_ROWS_FIELD_NUMBER: builtins.int
+    RMIA_GAMMA_FIELD_NUMBER: builtins.int
+    RMIA_OFFLINE_A_FIELD_NUMBER: builtins.int
+    SHADOW_FIELD_NUMBER: builtins.int
+    NOTES_FIELD_NUMBER: builtins.int
+    uri: builtins.str
+    """Where they lie."""
+    @property
+    def trained(self) -> tfx_privacy.proto.reference_models_pb2.ReferenceModels:
+        """What the artifact says of itself."""
+    queries: builtins.int
+    """Queries a record and model."""
+    online: builtins.bool
+    """Whether the evaluated records are in the training sets of half of the models
+    (online), and of how many that holds.
+    """
+    records_inside: builtins.int
+    records: builtins.int
+    @property
+    def losses(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ReferenceModelLosses]:
+        """Each model on the records that it was asked about."""
+    @property
+    def difference(self) -> global___LossDifference:
+        """Whether models lose less on what they were trained on, over all of them."""
+    @property
+    def curves(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ReferenceCurve]:
+        """Metrics against the number of reference models, attack by attack."""
+    @property
+    def curve_rows(self) -> global___SideCounts:
+        """JUDGE rows that the curves are of."""
+    rmia_gamma: builtins.float
+    """RMIA's parameters as used."""
+    rmia_offline_a: builtins.float
+    @property
+    def shadow(self) -> global___ShadowResults:
+        """Shokri's attack; unset where it did not run."""
+    @property
+    def notes(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """What there is to know, in sentences."""
+    def __init__(
+        self,
+        *,
+        uri: builtins.str = ...,
+        trained: tfx_privacy.proto.reference_models_pb2.ReferenceModels | None = ...,
+        queries: builtins.int = ...,
+        online: builtins.bool = ...,
+        records_inside: builtins.int = ...,
+        records: builtins.int = ...,
+        losses: collections.abc.Iterable[global___ReferenceModelLosses] | None = ...,
+        difference: global___LossDifference | None = ...,
+        curves: collections.abc.Iterable[global___ReferenceCurve] | None = ...,
+        curve_rows: global___SideCounts | None = ...,
+        rmia_gamma: builtins.float = ...,
+        rmia_offline_a: builtins.float = ...,
+        shadow: global___ShadowResults | None = ...,
+        notes: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["curve_rows", b"curve_rows", "difference", b"difference", "shadow", b"shadow", "trained", b"trained"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["curve_rows", b"curve_rows", "curves", b"curves", "difference", b"difference", "losses", b"losses", "notes", b"notes", "online", b"online", "queries", b"queries", "records", b"records", "records_inside", b"records_inside", "rmia_gamma", b"rmia_gamma", "rmia_offline_a", b"rmia_offline_a", "shadow", b"shadow", "trained", b"trained", "uri", b"uri"]) -> None: ...
+
+global___ReferenceResults = ReferenceResults
+
+class ReferenceModelLosses(google.protobuf.message.Message):
+    """A reference model's losses."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: builtins.int
+    INSIDE_FIELD_NUMBER: builtins.int
+    OUTSIDE_FIELD_NUMBER: builtins.int
+    INSIDE_LOSS_FIELD_NUMBER: builtins.int
+    OUTSIDE_LOSS_FIELD_NUMBER: builtins.int
+    index: builtins.int
+    """Its index."""
+    inside: builtins.int
+    """Records of the pool that it was trained on, and that it was not."""
+    outside: builtins.int
+    inside_loss: builtins.float
+    """Mean loss on these, in nats (squared error for REGRESSION)."""
+    outside_loss: builtins.float
+    def __init__(
+        self,
+        *,
+        index: builtins.int = ...,
+        inside: builtins.int = ...,
+        outside: builtins.int = ...,
+        inside_loss: builtins.float = ...,
+        outside_loss: builtins.float = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing_extensions.Literal["index", b"index", "inside", b"inside", "inside_loss", b"inside_loss", "outside", b"outside", "outside_loss", b"outside_loss"]) -> None: ...
+
+global___ReferenceModelLosses = ReferenceModelLosses
+
+class LossDifference(google.protobuf.message.Message):
+    """Mean over records of (mean loss of models trained on it - mean loss of the others)."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RECORDS_FIELD_NUMBER: builtins.int
+    MEAN_FIELD_NUMBER: builtins.int
+    STANDARD_ERROR_FIELD_NUMBER: builtins.int
+    P_VALUE_FIELD_NUMBER: builtins.int
+    records: builtins.int
+    mean: builtins.float
+    standard_error: builtins.float
+    p_value: builtins.float
+    """One-sided: of a mean as large where models lose no more on what they were trained on."""
+    def __init__(
+        self,
+        *,
+        records: builtins.int = ...,
+        mean: builtins.float = ...,
+        standard_error: builtins.float = ...,
+        p_value: builtins.float = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing_extensions.Literal["mean", b"mean", "p_value", b"p_value", "records", b"records", "standard_error", b"standard_error"]) -> None: ...
+
+global___LossDifference = LossDifference
+
+class ReferenceCurve(google.protobuf.message.Message):
+    """An attack's metrics with the first 2, 4, 8, ... reference models."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ATTACK_FIELD_NUMBER: builtins.int
+    POINTS_FIELD_NUMBER: builtins.int
+    attack: builtins.str
+    @property
+    def points(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ReferenceCurvePoint]: ...
+    def __init__(
+        self,
+        *,
+        attack: builtins.str = ...,
+        points: collections.abc.Iterable[global___ReferenceCurvePoint] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing_extensions.Literal["attack", b"attack", "points", b"points"]) -> None: ...
+
+global___ReferenceCurve = ReferenceCurve
+
+class ReferenceCurvePoint(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODELS_FIELD_NUMBER: builtins.int
+    METRICS_FIELD_NUMBER: builtins.int
+    models: builtins.int
+    @property
+    def metrics(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___MetricValue]: ...
+    def __init__(
+        self,
+        *,
+        models: builtins.int = ...,
+        metrics: collections.abc.Iterable[global___MetricValue] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing_extensions.Literal["metrics", b"metrics", "models", b"models"]) -> None: ...
+
+global___ReferenceCurvePoint = ReferenceCurvePoint
+
+class ShadowResults(google.protobuf.message.Message):
+    """Shokri's attack: a model for each class, taught by shadow models what members look like
+    (Shokri, Stronati, Song, Shmatikov 2017). JUDGE rows; members and non-members count
+    equally.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ATTACK_SET_FIELD_NUMBER: builtins.int
+    CLASSES_FIELD_NUMBER: builtins.int
+    CLASSES_SHARED_FIELD_NUMBER: builtins.int
+    PRECISION_FIELD_NUMBER: builtins.int
+    RECALL_FIELD_NUMBER: builtins.int
+    BY_CLASS_FIELD_NUMBER: builtins.int
+    @property
+    def attack_set(self) -> global___SideCounts:
+        """Shadow predictions that the attack models were taught with."""
+    classes: builtins.int
+    """Classes with an attack model of their own, and those that have too few shadow
+    predictions for one and share a model of all classes.
+    """
+    classes_shared: builtins.int
+    @property
+    def precision(self) -> global___MeasuredValue:
+        """Of records called members the share that are; of members the share called so."""
+    @property
+    def recall(self) -> global___MeasuredValue: ...
+    @property
+    def by_class(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ShadowClass]:
+        """Class by class, by number; those with JUDGE rows on both sides."""
+    def __init__(
+        self,
+        *,
+        attack_set: global___SideCounts | None = ...,
+        classes: builtins.int = ...,
+        classes_shared: builtins.int = ...,
+        precision: global___MeasuredValue | None = ...,
+        recall: global___MeasuredValue | None = ...,
+        by_class: collections.abc.Iterable[global___ShadowClass] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["attack_set", b"attack_set", "precision", b"precision", "recall", b"recall"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["attack_set", b"attack_set", "by_class", b"by_class", "classes", b"classes", "classes_shared", b"classes_shared", "precision", b"precision", "recall", b"recall"]) -> None: ...
+
+global___ShadowResults = ShadowResults
+
+class ShadowClass(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    LABEL_FIELD_NUMBER: builtins.int
+    PRECISION_FIELD_NUMBER: builtins.int
+    RECALL_FIELD_NUMBER: builtins.int
+    label: builtins.str
+    """The class's name, or its number."""
+    @property
+    def precision(self) -> global___MeasuredValue: ...
+    @property
+    def recall(self) -> global___MeasuredValue: ...
+    def __init__(
+        self,
+        *,
+        label: builtins.str = ...,
+        precision: global___MeasuredValue | None = ...,
+        recall: global___MeasuredValue | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["precision", b"precision", "recall", b"recall"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["label", b"label", "precision", b"precision", "recall", b"recall"]) -> None: ...
+
+global___ShadowClass = ShadowClass
 
 class FittedOn(google.protobuf.message.Message):
     """A measurement's attacks were fitted on another model's signals, whose members the

@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+from tfx_privacy.signals.reference_signals import ReferenceSignals
 
 # The columns that only an attacker with the model's parameters sees.
 WHITE_BOX = ("gradient_norms", "gradient_sketches", "activations")
@@ -64,6 +65,7 @@ class Signals:
     gradient_norms: Mapping[str, NDArray[np.float32]] = dataclasses.field(default_factory=dict)
     gradient_sketches: Mapping[str, NDArray[np.float32]] = dataclasses.field(default_factory=dict)
     activations: Mapping[str, NDArray[np.float32]] = dataclasses.field(default_factory=dict)
+    references: ReferenceSignals | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -82,6 +84,7 @@ class Signals:
             gradient_norms=_rows(self.gradient_norms, indices),
             gradient_sketches=_rows(self.gradient_sketches, indices),
             activations=_rows(self.activations, indices),
+            references=None if self.references is None else self.references.take(indices),
             **columns,
         )
 
@@ -122,6 +125,7 @@ class Signals:
             gradient_norms=_joined([part.gradient_norms for part in parts]),
             gradient_sketches=_joined([part.gradient_sketches for part in parts]),
             activations=_joined([part.activations for part in parts]),
+            references=_joined_references([part.references for part in parts]),
             **columns,
         )
 
@@ -141,7 +145,15 @@ class Signals:
             for name in WHITE_BOX
         }
         slices = sorted(self.slices)
-        return {"task": self.task, "slices": slices, "inputs": inputs, **widths, **layers}
+        references = None if self.references is None else self.references.layout
+        return {
+            "task": self.task,
+            "slices": slices,
+            "inputs": inputs,
+            "references": references,
+            **widths,
+            **layers,
+        }
 
 
 def _take(columns: Mapping[str, pa.Array], indices: NDArray[np.generic]) -> dict[str, pa.Array]:
@@ -166,3 +178,8 @@ def _joined(
     parts: Sequence[Mapping[str, NDArray[np.float32]]],
 ) -> dict[str, NDArray[np.float32]]:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _joined_references(parts: Sequence[ReferenceSignals | None]) -> ReferenceSignals | None:
+    there = [part for part in parts if part is not None]
+    return ReferenceSignals.concatenate(there) if there else None

@@ -105,6 +105,13 @@ def hash_fractions(ids: Ids, seed: int, salt: str) -> NDArray[np.float64]:
     return (hashed >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
+def mixed_ids(ids: Ids) -> Ids:
+    """A hash of each id in both halves, [n, 2] uint64: sums of them tell sets of ids apart."""
+    first = _mix_splitmix(ids[:, 0] + _GOLDEN)
+    second = _mix_murmur(ids[:, 1] ^ first)
+    return np.stack([_mix_splitmix(first ^ second), _mix_murmur(first + second)], axis=1)
+
+
 def bucket_of(keys: Ids, buckets: int) -> NDArray[np.int64]:
     """The bucket of the signals table that a row is in, [n] in 0 .. buckets - 1.
 

@@ -20,9 +20,10 @@ from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.signals.batch import Signals
 from tfx_privacy.signals.errors import InputError
 from tfx_privacy.signals.inputs import InputFeature, input_type
+from tfx_privacy.signals.reference_signals import ReferenceLayout
 from tfx_privacy.signals.white_box_layout import WhiteBoxLayout
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 DESCRIPTION_NAME = "table.json"
 _SLICE_PREFIX = "slice:"
 _INPUT_PREFIX = "input:"
@@ -52,6 +53,8 @@ class TableLayout:
       has_units: Whether there is a `unit` column.
       has_weight: Whether there is a `weight` column.
       white_box: The white-box columns; None where there are none.
+      references: What there is of reference models; None where there is nothing. It lies
+        in files of its own, row by row beside the table's.
     """
 
     task: config_pb2.Task.ValueType
@@ -69,6 +72,7 @@ class TableLayout:
     has_weight: bool
     has_entropy: bool = dataclasses.field(default=False, kw_only=True)
     white_box: WhiteBoxLayout | None = dataclasses.field(default=None, kw_only=True)
+    references: ReferenceLayout | None = dataclasses.field(default=None, kw_only=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,6 +185,8 @@ class TableDescription(TableLayout):
             content["input_features"] = tuple(map(tuple, content["input_features"]))
             if content["white_box"] is not None:
                 content["white_box"] = WhiteBoxLayout.from_json_content(content["white_box"])
+            if content["references"] is not None:
+                content["references"] = ReferenceLayout(**content["references"])
             return cls(**content)
         except (KeyError, TypeError, json.JSONDecodeError) as error:
             raise InputError(f"not the description of a signals table: {error!r}") from error

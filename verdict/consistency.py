@@ -28,7 +28,7 @@ from tfx_privacy.verdict.numbers_agree import (
 from tfx_privacy.verdict.risk_consistency import check_record_risk
 from tfx_privacy.verdict.white_box_consistency import check_fitted_on, check_white_box
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 _ROUNDING = 1e-9
 
 

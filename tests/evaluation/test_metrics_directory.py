@@ -72,7 +72,7 @@ def test_metrics_of_an_earlier_version_are_refused_with_what_to_do(copied: Path)
 
 def test_infinite_numbers_survive_json() -> None:
     """An epsilon has no upper bound."""
-    results = results_pb2.PrivacyResults(schema_version=4)
+    results = results_pb2.PrivacyResults(schema_version=5)
     best = results.best_of_attacks.add()
     best.metric.name = "epsilon"
     best.value.estimate = best.value.lower = 0.4

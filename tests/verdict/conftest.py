@@ -75,7 +75,7 @@ class Measurements:
             },
         )
         results = results_pb2.PrivacyResults(
-            schema_version=4,
+            schema_version=5,
             model=results_pb2.TargetModel(uri="/models/1"),
             config=config_pb2.PrivacyConfig(attacks=list(counts)),
             best_attack=next(iter(counts), ""),

@@ -199,7 +199,7 @@ def test_exact_values_have_to_be_possible(measured) -> None:
 
 
 def test_results_of_no_attack_are_consistent_where_all_were_skipped() -> None:
-    results = results_pb2.PrivacyResults(schema_version=4)
+    results = results_pb2.PrivacyResults(schema_version=5)
     results.config.attacks.append("a")
     nothing = Evidence(edges={}, counts={})
     with pytest.raises(ValueError, match="found a asked for by the configuration"):

@@ -60,7 +60,7 @@ class Population:
         members, nonmembers = members // parts * parts, nonmembers // parts * parts
         edges = ScoreEdges(np.arange(1.0, len(self.members)), Thresholds.all_at(self.member_bin))
         names = [f"attack_{i}" for i in range(attacks)]
-        results = results_pb2.PrivacyResults(schema_version=4, best_attack=names[0])
+        results = results_pb2.PrivacyResults(schema_version=5, best_attack=names[0])
         results.records.judge.members, results.records.judge.nonmembers = members, nonmembers
         results.records.fit.members = members // 2
         results.records.fit.nonmembers = nonmembers // 2

@@ -299,7 +299,7 @@ def test_privacy_comes_first_where_both_refuse(measurements) -> None:
 
 
 def _empty_run() -> tuple[results_pb2.PrivacyResults, Evidence]:
-    results = results_pb2.PrivacyResults(schema_version=4)
+    results = results_pb2.PrivacyResults(schema_version=5)
     results.skipped_attacks.add(name="loss", reason="needs label, which the signals do not have")
     return results, Evidence(edges={}, counts={})
 
