@@ -52,7 +52,10 @@ class Attack(abc.ABC):
     @property
     @abc.abstractmethod
     def needs(self) -> frozenset[str]:
-        """What it cannot do without: of "logits", "loss", "label", "inputs", "references" and WHITE_BOX."""
+        """What it cannot do without.
+
+        Of "logits", "loss", "label", "inputs", "references" and WHITE_BOX.
+        """
 
     @property
     @abc.abstractmethod
