@@ -12,18 +12,25 @@ from typing import TYPE_CHECKING
 from tfx_privacy.version import __version__
 
 if TYPE_CHECKING:
-    from tfx_privacy.components import PrivacyEvaluator, PrivacyGate
+    from tfx_privacy.components import (
+        PrivacyEvaluator,
+        PrivacyGate,
+        ReferenceTrainer,
+        reference_trainer_nodes,
+    )
     from tfx_privacy.components.artifacts import (
         PrivacyMetrics,
         PrivacySignals,
         PrivacyVerdict,
         RecordRisk,
+        ReferenceModels,
     )
     from tfx_privacy.evaluation.load import load_metrics
     from tfx_privacy.keras_callback import PrivacyCallback
     from tfx_privacy.proto.privacy_config_pb2 import PrivacyConfig
     from tfx_privacy.proto.privacy_results_pb2 import PrivacyResults
     from tfx_privacy.proto.privacy_thresholds_pb2 import PrivacyThresholds
+    from tfx_privacy.proto.reference_models_pb2 import ReferenceModelsConfig
 
 __all__ = [
     "PrivacyCallback",
@@ -36,8 +43,12 @@ __all__ = [
     "PrivacyThresholds",
     "PrivacyVerdict",
     "RecordRisk",
+    "ReferenceModels",
+    "ReferenceModelsConfig",
+    "ReferenceTrainer",
     "__version__",
     "load_metrics",
+    "reference_trainer_nodes",
 ]
 
 _HOMES = {
@@ -51,7 +62,11 @@ _HOMES = {
     "PrivacyThresholds": "tfx_privacy.proto.privacy_thresholds_pb2",
     "PrivacyVerdict": "tfx_privacy.components.artifacts",
     "RecordRisk": "tfx_privacy.components.artifacts",
+    "ReferenceModels": "tfx_privacy.components.artifacts",
+    "ReferenceModelsConfig": "tfx_privacy.proto.reference_models_pb2",
+    "ReferenceTrainer": "tfx_privacy.components",
     "load_metrics": "tfx_privacy.evaluation.load",
+    "reference_trainer_nodes": "tfx_privacy.components",
 }
 
 

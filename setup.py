@@ -26,6 +26,7 @@ ROOMS = (
     "components",
     "components.privacy_evaluator",
     "components.privacy_gate",
+    "components.reference_trainer",
     "pipelines",
 )
 

@@ -86,6 +86,11 @@ class Attack(abc.ABC):
         return "references" in self.needs
 
     @property
+    def takes_reference_models(self) -> bool:
+        """Whether its attacker must have reference models, to compare with or to learn from."""
+        return self.sees_references
+
+    @property
     def white_box_seen(self) -> frozenset[str]:
         """What it looks at, of WHITE_BOX: only an attacker with the model's parameters sees it."""
         return self.needs & frozenset(WHITE_BOX)

@@ -21,7 +21,7 @@ from tfx_privacy.signals.batch import WHITE_BOX, Signals
 from tfx_privacy.signals.identity import hash_fractions
 
 # What an attacker can be said to see, in the order in which it is told.
-SIGNALS = ("logits", "loss", "label", "entropy", "inputs", *WHITE_BOX)
+SIGNALS = ("logits", "loss", "label", "entropy", "inputs", *WHITE_BOX, "references")
 
 _SALT = "known members"
 _DESCRIPTION = "attacker.json"
@@ -39,7 +39,8 @@ class LimitedAttacker(Attack):
 
     What it does not see of a record is not in the signals that the attack is given. The
     loss follows from logits and label, so who sees both sees it; the entropy follows from
-    the logits; from gradients and activations nothing is taken to follow. An attacker that
+    the logits; from gradients and activations nothing is taken to follow. Who does not see
+    "references" has no reference models, not for Shokri's attack either. An attacker that
     is told the predicted class and nothing more cannot be said in these terms: the signals
     have no such column, and "correctness" reads it off the logits.
 
@@ -89,6 +90,16 @@ class LimitedAttacker(Attack):
     def sees_inputs(self) -> bool:
         """See Attack."""
         return self.base.sees_inputs
+
+    @property
+    def sees_references(self) -> bool:
+        """See Attack. What the attack looks at and the attacker sees."""
+        return self.base.sees_references and "references" in self.signals
+
+    @property
+    def takes_reference_models(self) -> bool:
+        """See Attack."""
+        return self.base.takes_reference_models
 
     @property
     def white_box_seen(self) -> frozenset[str]:
@@ -146,6 +157,8 @@ class LimitedAttacker(Attack):
         reason = self.base.cannot_run(signals)
         if reason is not None:
             return reason
+        if self.base.takes_reference_models and "references" not in self.signals:
+            return "its attacker does not see references, which the attack needs"
         reason = self.base.cannot_run(_seen(signals, self.signals))
         if reason is None:
             return None
@@ -216,6 +229,7 @@ def _seen(signals: Signals, names: tuple[str, ...]) -> Signals:
         gradient_norms=signals.gradient_norms if "gradient_norms" in seen else {},
         gradient_sketches=signals.gradient_sketches if "gradient_sketches" in seen else {},
         activations=signals.activations if "activations" in seen else {},
+        references=signals.references if "references" in seen else None,
     )
 
 

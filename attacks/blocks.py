@@ -52,6 +52,7 @@ def _block(signals: Signals, start: int) -> Signals:
         gradient_norms=_of_layers(signals.gradient_norms, rows),
         gradient_sketches=_of_layers(signals.gradient_sketches, rows),
         activations=_of_layers(signals.activations, rows),
+        references=None if signals.references is None else signals.references.take(rows),
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfx_privacy.attacks.blocks import in_blocks
+from tfx_privacy.attacks.planted_references import planted_references
 from tfx_privacy.attacks.probabilities import class_logits, class_probabilities
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.signals.batch import Signals
@@ -74,7 +75,8 @@ class PlantedLeak:
         is what the attacks have to find. An entropy is set below all others' alike, and so
         is the norm of each layer's gradient: who is so sure has nearly none. Sketches of
         gradients keep their direction and get as short; where the others' are 0, planted
-        ones cannot be told from them. Activations are left as they are.
+        ones cannot be told from them. Activations are left as they are. Reference models are
+        as little sure of planted rows as the target is sure; see planted_references.py.
 
         Args:
           signals: n rows.
@@ -103,6 +105,9 @@ class PlantedLeak:
             entropy=entropy,
             gradient_norms=self._planted_norms(signals, rows),
             gradient_sketches=self._planted_sketches(signals, rows),
+            references=None
+            if signals.references is None
+            else planted_references(signals.references, rows, self.log_odds),
         )
 
     def _planted_norms(

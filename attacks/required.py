@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfx_privacy.signals.batch import Signals
+from tfx_privacy.signals.reference_signals import ReferenceSignals
 
 
 def required_logits(signals: Signals) -> NDArray[np.float32]:
@@ -39,3 +40,10 @@ def required_label(signals: Signals) -> NDArray[np.int64] | NDArray[np.float32]:
 def required_class(signals: Signals) -> NDArray[np.int64]:
     """The class, [n] int64; ValueError where there is no label."""
     return required_label(signals).astype(np.int64)
+
+
+def required_references(signals: Signals) -> ReferenceSignals:
+    """What reference models say of the rows; ValueError where there are none."""
+    if signals.references is None:
+        raise ValueError("found signals without reference models, which this attack needs")
+    return signals.references

@@ -102,14 +102,14 @@ def cifar10(data: Path) -> Pool:
     """A part of CIFAR-10: 15,000 images of 32 x 32 x 3, without those that are JPEG decodes."""
     folder = data / "cifar10_webp"
     labels = np.load(folder / "labels.npz")
-    images = np.concatenate([_sprite(folder / f"{name}.webp") for name in _CIFAR10_SPRITES])
+    images = np.concatenate([sprite(folder / f"{name}.webp") for name in _CIFAR10_SPRITES])
     starts = _SPRITE_ROWS * np.array([int(name) for name in _CIFAR10_SPRITES])
     rows = (starts[:, np.newaxis] + np.arange(_SPRITE_ROWS)).ravel()
     lossless = ~labels["lossy"][rows]
     return _images(images[lossless], labels["y"][rows[lossless]], side=8)
 
 
-def _sprite(path: Path) -> NDArray[np.uint8]:
+def sprite(path: Path) -> NDArray[np.uint8]:
     """1,000 images that stand in 25 rows of 40."""
     from PIL import Image
 

@@ -45,3 +45,16 @@ class PrivacyVerdict(Artifact):
     """
 
     TYPE_NAME = "tfx_privacy.PrivacyVerdict"
+
+
+class ReferenceModels(Artifact):
+    """Models to compare a target with: SavedModels, `reference_models.json`.
+
+    With them the records, where these were made up. Like a model, personal data as far
+    as training records can be told from it.
+
+    Custom properties: `models`, `pool` ("online", "offline", "synthetic"),
+    `pool_records`, `target_records`.
+    """
+
+    TYPE_NAME = "tfx_privacy.ReferenceModels"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import apache_beam as beam
 
@@ -16,8 +16,8 @@ from tfx_privacy.evaluation.controls import (
     run_on_halved_nonmembers,
 )
 from tfx_privacy.evaluation.exact import exact_values_of_attacks
-from tfx_privacy.evaluation.explanation import ClassTally, explanation_results
-from tfx_privacy.evaluation.fit_on import FitOn, rows_to_fit_on
+from tfx_privacy.evaluation.explanation import ClassTally
+from tfx_privacy.evaluation.fit_on import FitOn, rows_to_fit_on, without_references
 from tfx_privacy.evaluation.metrics_directory import (
     BINARY_FILE,
     CONTROLS_FILE,
@@ -30,19 +30,16 @@ from tfx_privacy.evaluation.metrics_directory import (
     write_metrics,
 )
 from tfx_privacy.evaluation.norm_tally import NormTally
+from tfx_privacy.evaluation.observe_references import ObservedReferences
 from tfx_privacy.evaluation.privacy_meter_files import (
     remove_privacy_meter_files,
     write_privacy_meter_files,
 )
-from tfx_privacy.evaluation.results import assemble_results
-from tfx_privacy.evaluation.risk import (
-    fit_risk,
-    fit_risk_on_another_model,
-    record_risk_results,
-)
+from tfx_privacy.evaluation.risk import fit_risk, fit_risk_on_another_model
 from tfx_privacy.evaluation.risk_tally import RiskTally
 from tfx_privacy.evaluation.score import RiskPlan, Scored, ScorePlan, score
 from tfx_privacy.evaluation.select import Selection, select
+from tfx_privacy.evaluation.shadow_tally import ShadowTally
 from tfx_privacy.evaluation.slice_plan import SlicePlan, require_signals
 from tfx_privacy.evaluation.stages import StageClock
 from tfx_privacy.evaluation.suite import (
@@ -54,10 +51,11 @@ from tfx_privacy.evaluation.suite import (
     fit_suite,
     runnable_attacks,
     wide_columns_of,
+    with_references,
 )
+from tfx_privacy.evaluation.table_results import AttackedTable, results_of_table
 from tfx_privacy.evaluation.training_curves import FOLDER as CURVES_FOLDER
 from tfx_privacy.evaluation.training_curves import write_training_curves
-from tfx_privacy.evaluation.white_box import white_box_results
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.signals.files import join, names_in, remove, remove_folder
@@ -93,6 +91,7 @@ def attack_table(
     new_pipeline: Callable[[], beam.Pipeline],
     clock: StageClock,
     fit_on: FitOn | None = None,
+    references: ObservedReferences | None = None,
 ) -> PrivacyMetricsContent:
     """Attacks the rows of the table at `outputs.signals` and writes the results.
 
@@ -107,8 +106,9 @@ def attack_table(
       clock: Times the stages.
       fit_on: Another model's signals to fit attacks on; None to fit them on FIT rows of
         the table.
+      references: What reference models said; None where none were given.
     """
-    with _nothing_left_on_failure(outputs):
+    with nothing_left_on_failure(outputs):
         require_signals(config.slicing_specs, table)
         with clock.stage("select"):
             selection = select(
@@ -120,12 +120,15 @@ def attack_table(
                 new_pipeline,
                 wide_columns=wide_columns_of(attacks_of(config)),
             )
+            attacks = attacks_of(config)
+            if references is not None:
+                attacks = with_references(attacks, config, references.shadow_rows, config.seed)
             known, fitted_on = _known_rows(selection, fit_on, table, config, outputs, new_pipeline)
         with clock.stage("fit"):
             if fitted_on is None:
-                fitted = _fit(known, selection, config)
+                fitted = _fit(attacks, known, selection, config)
             else:
-                fitted = _fit_on_another_model(known, config)
+                fitted = _fit_on_another_model(attacks, known, config)
         with clock.stage("controls"):
             blind = fit_blind_baseline(selection, config)
             halved = run_on_halved_nonmembers(fitted.attacks, selection, config)
@@ -138,35 +141,25 @@ def attack_table(
             exact = exact_values_of_attacks(outputs.record_risk, fitted.attacks)
         with clock.stage("evidence"):
             model.identity = table.identity.in_words()
-            results = assemble_results(
-                model=model,
-                config=config,
-                records=selection.records,
-                evidence=evidence,
-                best_attack=fitted.chosen.best_attack,
+            attacked = AttackedTable(
+                table=table,
+                selection=selection,
+                known=known,
+                fitted_on=fitted_on,
+                attacks=fitted.attacks,
+                suite=fitted.on_fit,
+                chosen=fitted.chosen,
                 skipped=fitted.skipped,
+                risk=fitted.risk,
                 blind=blind,
                 halved=halved,
+                scored=scored,
+                evidence=evidence,
                 exact=exact,
-                slices_left_out=scored.slices_left_out,
+                references=None if references is None else references.results,
+                record_risk_dir=outputs.record_risk,
             )
-            if fitted_on is not None:
-                results.fitted_on.CopyFrom(fitted_on)
-            results.record_risk.CopyFrom(record_risk_results(fitted.risk, scored.tallies, results))
-            results.explanation.CopyFrom(
-                explanation_results(table, scored.tallies, selection, evidence, results)
-            )
-            white_box = white_box_results(
-                table,
-                fitted.attacks,
-                fitted.chosen,
-                evidence,
-                scored.tallies,
-                outputs.record_risk,
-                config,
-            )
-            if white_box is not None:
-                results.white_box.CopyFrom(white_box)
+            results = results_of_table(model, attacked, config)
         remove_folder(outputs.scratch)
         if config.privacy_meter_files:
             write_privacy_meter_files(
@@ -183,7 +176,7 @@ def attack_table(
 
 
 @contextlib.contextmanager
-def _nothing_left_on_failure(outputs: Outputs) -> Iterator[None]:
+def nothing_left_on_failure(outputs: Outputs) -> Iterator[None]:
     """Deletes all outputs if the block raises: rows and scores are personal data."""
     try:
         yield
@@ -254,13 +247,18 @@ def _known_rows(
         config,
         join(outputs.scratch, "fit_on"),
         new_pipeline,
-        wide_columns_of(attacks_of(config)),
+        wide_columns_of(without_references(attacks_of(config))[0]),
     )
 
 
-def _fit(known: KnownRows, selection: Selection, config: config_pb2.PrivacyConfig) -> _Fitted:
+def _fit(
+    asked: Sequence[Attack],
+    known: KnownRows,
+    selection: Selection,
+    config: config_pb2.PrivacyConfig,
+) -> _Fitted:
     judged = KnownRows(selection.judge_sample, selection.judge_wide, "JUDGE")
-    attacks, skipped = runnable_attacks(attacks_of(config), known, judged, config.seed)
+    attacks, skipped = runnable_attacks(asked, known, judged, config.seed)
     on_fit = fit_suite(attacks, known, config.seed)
     on_judge = fit_suite(attacks, judged, config.seed)
     chosen = choose_on_fit(attacks, on_fit, known, config.seed)
@@ -275,13 +273,16 @@ def _fit(known: KnownRows, selection: Selection, config: config_pb2.PrivacyConfi
     )
 
 
-def _fit_on_another_model(known: KnownRows, config: config_pb2.PrivacyConfig) -> _Fitted:
+def _fit_on_another_model(
+    asked: Sequence[Attack], known: KnownRows, config: config_pb2.PrivacyConfig
+) -> _Fitted:
     """Fits attacks on another model's rows, of which none is a record of the judged model.
 
     They have seen neither FIT nor JUDGE rows, so one fit serves both: every record's risk
     is that by the same attacker.
     """
-    attacks, skipped = runnable_attacks(attacks_of(config), known, known, config.seed)
+    able, without = without_references(asked)
+    attacks, skipped = runnable_attacks(able, known, known, config.seed)
     suite = fit_suite(attacks, known, config.seed)
     chosen = choose_on_fit(attacks, suite, known, config.seed)
     best = next((attack for attack in attacks if attack.name == chosen.best_attack), None)
@@ -291,7 +292,7 @@ def _fit_on_another_model(known: KnownRows, config: config_pb2.PrivacyConfig) ->
         on_judge=suite,
         chosen=chosen,
         risk=None if best is None else fit_risk_on_another_model(best, chosen, known, config),
-        skipped=skipped,
+        skipped={**without, **skipped},
     )
 
 
@@ -333,6 +334,7 @@ def _score(
             RiskTally.prepare(fit, fitted.chosen.best_attack, config.risk_prior),
             ClassTally.prepare(fit, fitted.chosen),
             norms,
+            ShadowTally(),
         ),
     )
     return score(plan, table, outputs.scratch, new_pipeline)

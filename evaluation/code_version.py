@@ -14,6 +14,7 @@ _ROOMS = (
     "proto",
     "signals",
     "attacks",
+    "reference_models",
     "metrics",
     "verdict",
     "reports",

@@ -25,6 +25,7 @@ from tfx_privacy.reports.control_findings import judge_controls
 from tfx_privacy.reports.reading import Shown, read
 from tfx_privacy.signals.errors import InputError
 from tfx_privacy.signals.files import join, write_text_whole
+from tfx_privacy.verdict.reference_settings import settings_of_all
 
 PAGE_FILE = "comparison.html"
 TABLE_FILE = "comparison.csv"
@@ -291,6 +292,7 @@ _DIFFERENCES: tuple[tuple[str, Callable[[results_pb2.PrivacyResults], str]], ...
     ("The attacks differ, and more attacks find more", _attacks),
     ("Attackers that know less differ", _attackers),
     ("What attacks are shown of the inside of the model differs", _inside),
+    ("Reference models, or how they are asked and compared, differ", settings_of_all),
     ("The metrics differ, and only common ones are compared", _metrics),
     ("Intervals have different confidences", lambda results: f"{results.config.confidence:g}"),
     (

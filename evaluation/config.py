@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from tfx_privacy.attacks.attacker import SIGNALS
 from tfx_privacy.attacks.registry import resolve_attacks
 from tfx_privacy.evaluation.attack_network_config import resolve_attack_network
+from tfx_privacy.evaluation.reference_spec_config import resolve_references
 from tfx_privacy.evaluation.slicing_specs import check_slicing_specs
 from tfx_privacy.evaluation.suite import attacks_of
 from tfx_privacy.evaluation.white_box_config import resolve_white_box
@@ -25,6 +26,8 @@ DEFAULT_RISK_PRIOR = 0.5
 _SMALLEST_PRIOR = 1e-6
 DEFAULT_ATTACKS = ("standard",)
 DEFAULT_WHITE_BOX_ATTACKS = ("standard", "white_box")
+# Beside the others, where reference models are given.
+DEFAULT_REFERENCE_ATTACKS = ("reference",)
 
 # Part of names of attacks, files and columns.
 _ATTACKER_NAME = re.compile("[A-Za-z0-9_-]+")
@@ -48,6 +51,7 @@ def resolve_config(config: config_pb2.PrivacyConfig) -> config_pb2.PrivacyConfig
     _resolve_attackers(resolved)
     resolve_white_box(resolved)
     resolve_attack_network(resolved)
+    resolve_references(resolved)
     _resolve_metrics(resolved)
     _resolve_sizes(resolved.sample_sizes)
     _check_inputs(resolved.inputs)
@@ -121,6 +125,8 @@ def _resolve_splits(splits: config_pb2.SplitSpec) -> None:
 
 def _resolve_attacks(config: config_pb2.PrivacyConfig) -> None:
     default = DEFAULT_WHITE_BOX_ATTACKS if config.HasField("white_box") else DEFAULT_ATTACKS
+    if config.HasField("references"):
+        default = (*default, *DEFAULT_REFERENCE_ATTACKS)
     try:
         attacks = resolve_attacks(tuple(config.attacks) or default)
     except ValueError as error:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import apache_beam as beam
 import numpy as np
 from numpy.typing import NDArray
 
+from tfx_privacy.attacks.attack import Attack
 from tfx_privacy.evaluation.matched_layout import match_layout, require_related
 from tfx_privacy.evaluation.samples import SamplePlan, SampleSpec, draw, read_sample, wide_rows
 from tfx_privacy.evaluation.suite import MIN_ROWS_A_SIDE, KnownRows, attacks_of
@@ -33,6 +34,10 @@ from tfx_privacy.signals.table_reader import BucketKeys, read_description, read_
 _ROWS, _WIDE = "rows", "wide"
 # In reasons why an attack cannot be fitted on them.
 _CALLED = "the signals of the other model"
+_NO_REFERENCES = (
+    "compares the target with reference models, and the other model that attacks are fitted on "
+    "has none"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,7 +104,8 @@ def rows_to_fit_on(
       config: The resolved configuration.
       scratch: A directory that workers and this machine share.
       new_pipeline: Makes a Beam pipeline on the caller's runner.
-      wide_columns: What attacks look at of "inputs" and "white_box".
+      wide_columns: What attacks look at of "inputs" and "white_box"; of reference models
+        nothing is known there.
 
     Returns:
       The rows, with columns named as in the judged table, and what results say of them.
@@ -137,6 +143,16 @@ def rows_to_fit_on(
     _require_enough(fitted_on)
     names = matched.layer_names
     return KnownRows(_renamed(rows, names), _renamed(wide, names), _CALLED), fitted_on
+
+
+def without_references(attacks: Sequence[Attack]) -> tuple[tuple[Attack, ...], dict[str, str]]:
+    """The attacks that can be fitted on another model's rows as far as reference models go.
+
+    Returns:
+      Those, and by the names of the others why they cannot.
+    """
+    reasons = {attack.name: _NO_REFERENCES for attack in attacks if attack.sees_references}
+    return tuple(attack for attack in attacks if attack.name not in reasons), reasons
 
 
 @dataclasses.dataclass(frozen=True)

@@ -48,13 +48,19 @@ def measure_in_memory(
         controls and samples has no effect.
 
     Raises:
-      InputError: If the configuration is wrong or sets `white_box`, or a side has too few
-        rows.
+      InputError: If the configuration is wrong or sets `white_box` or `references`, or a
+        side has too few rows.
     """
     if config.HasField("white_box"):
         raise InputError(
             "white_box is set, which cannot be followed: rows in memory are what the model "
             "answers alone; expected it unset, or a SavedModel (`tfx-privacy evaluate`)"
+        )
+    if config.HasField("references"):
+        raise InputError(
+            "references is set, which cannot be followed: reference models are asked about "
+            "examples, and rows in memory are what the model answers alone; expected it unset, or "
+            "a SavedModel (`tfx-privacy evaluate`)"
         )
     resolved = resolve_config(config)
     roles = assign_roles(signals.ids, None, resolved.seed, check_duplicates=False)

@@ -111,7 +111,9 @@ def match_layout(
     white_box, layer_names = _match_white_box(other, judged, white_box_seen, uri)
     columns = {field.name: getattr(other, field.name) for field in dataclasses.fields(TableLayout)}
     columns |= {f"has_{name}": getattr(judged, f"has_{name}") for name in _COLUMNS}
+    # Reference models of one target say nothing of another.
     columns |= {"slice_features": (), "input_features": inputs, "white_box": white_box}
+    columns |= {"references": None}
     return MatchedLayout(TableLayout(**columns), layer_names)
 
 

@@ -57,7 +57,7 @@ def measure(
     Raises:
       InputError: If the configuration or the files cannot be used, the configuration
         sets what saved predictions have no room for (another label, signature or split,
-        white-box signals), or the other model's signals cannot be used.
+        white-box signals, reference models), or the other model's signals cannot be used.
     """
     _require_honourable(config)
     resolved = resolve_config(config)
@@ -117,6 +117,18 @@ def _require_honourable(config: config_pb2.PrivacyConfig) -> None:
             "white_box is set, which cannot be followed: gradients and activations are computed "
             "from a model, and saved predictions have its answers alone; expected it unset, or a "
             "SavedModel (`tfx-privacy evaluate`)"
+        )
+    if config.HasField("references"):
+        raise InputError(
+            "references is set, which cannot be followed: reference models are asked about "
+            "examples, and saved predictions are one model's answers alone; expected it unset, or "
+            "a SavedModel (`tfx-privacy evaluate --reference-models`)"
+        )
+    if config.HasField("references"):
+        raise InputError(
+            "references is set, which cannot be followed: reference models are asked about "
+            "examples, and saved predictions have none; expected it unset, or a SavedModel and its "
+            "examples (`tfx-privacy evaluate`)"
         )
 
 

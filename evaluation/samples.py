@@ -28,8 +28,8 @@ from tfx_privacy.signals.table_reader import BucketKeys, read_bucket
 _SALT = "sample"
 # What attacks read; samples carry no more.
 _SAMPLE_COLUMNS = ("label", "logits", "loss")
-# Inputs and white-box signals may be wide, an image for instance: the sample that carries
-# them is smaller.
+# Inputs, white-box signals and what reference models say may be wide: the sample that
+# carries them is smaller.
 _WIDE_ROWS_PER_SIDE = 20_000
 _WIDE_BYTES_PER_SIDE = 128 << 20
 # The rows of the sample that lie in one bucket are nearly Poisson distributed: a
@@ -49,7 +49,7 @@ class SampleSpec:
       members: The most members.
       nonmembers: The most non-members.
       extra: What rows carry beside what every attack reads: "slices", "inputs",
-        "white_box".
+        "white_box", "references".
     """
 
     name: str
@@ -87,11 +87,13 @@ def wide_rows(layout: TableLayout, rows: int, input_bytes: int, columns: Collect
       layout: What rows carry.
       rows: Of the table.
       input_bytes: What the inputs of all of them take in memory.
-      columns: Those that are read, of "inputs" and "white_box".
+      columns: Those that are read, of "inputs", "white_box" and "references".
     """
     size = input_bytes if "inputs" in columns else 0
     if "white_box" in columns and layout.white_box is not None:
         size += rows * layout.white_box.row_bytes
+    if "references" in columns and layout.references is not None:
+        size += rows * layout.references.row_bytes
     fitting = _WIDE_BYTES_PER_SIDE * rows // max(size, 1)
     return min(_WIDE_ROWS_PER_SIDE, max(fitting, 1))
 
@@ -144,7 +146,7 @@ def read_sample(
     """
     paths = [_sample_path(plan.sample_dir, bucket, spec) for bucket in range(buckets)]
     written = _sample_layout(layout, spec)
-    parts = [_from_bytes(read_bytes(path), written) for path in paths if exists(path)]
+    parts = [signals_from_bytes(read_bytes(path), written) for path in paths if exists(path)]
     signals = Signals.concatenate(parts)
     order = _sample_order(signals.ids, plan.seed)
     taken = []
@@ -175,7 +177,7 @@ def _write_offered(
         start += len(batch)
     for spec in specs:
         rows = Signals.concatenate(parts[spec.name])
-        content = _to_bytes(rows, _sample_layout(layout, spec))
+        content = signals_to_bytes(rows, _sample_layout(layout, spec))
         write_bytes_whole(_sample_path(plan.sample_dir, bucket, spec), content)
 
 
@@ -215,10 +217,12 @@ def _sample_layout(layout: TableLayout, spec: SampleSpec) -> TableLayout:
         slice_features=layout.slice_features if "slices" in spec.extra else (),
         input_features=layout.input_features if "inputs" in spec.extra else (),
         white_box=layout.white_box if "white_box" in spec.extra else None,
+        references=layout.references if "references" in spec.extra else None,
     )
 
 
-def _to_bytes(signals: Signals, layout: TableLayout) -> bytes:
+def signals_to_bytes(signals: Signals, layout: TableLayout) -> bytes:
+    """Rows as an Arrow stream of the columns that a layout names."""
     schema = arrow_schema(layout)
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, schema) as stream:
@@ -227,7 +231,8 @@ def _to_bytes(signals: Signals, layout: TableLayout) -> bytes:
     return sink.getvalue()
 
 
-def _from_bytes(content: bytes, layout: TableLayout) -> Signals:
+def signals_from_bytes(content: bytes, layout: TableLayout) -> Signals:
+    """Reads what `signals_to_bytes` made."""
     return from_table(pa.ipc.open_stream(content).read_all(), layout)
 
 

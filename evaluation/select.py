@@ -32,14 +32,14 @@ class Selection:
     Attributes:
       records: How many rows are used for what; `fit` is what the sample holds.
       fit: Rows that attacks are fitted on, sorted by id; with their slices, without
-        inputs and white-box signals.
+        inputs, white-box signals and what reference models say.
       judge_sample: As many JUDGE rows at most, sorted by id; attacks fitted on
         them score the FIT rows for per-record risk, and serve nothing else.
       fit_inputs: Of `fit` at most 20,000 rows a side, sorted by id, with their inputs
         where the table has any; fewer where inputs are wide.
-      fit_wide: The same with the columns that attacks see of inputs and white-box
-        signals, and fewer where these are wide; `fit_inputs` where no attack sees
-        white-box signals.
+      fit_wide: The same with the columns that attacks see of inputs, white-box signals
+        and what reference models say, and fewer where these are wide; `fit_inputs` where
+        no attack sees the latter two.
       judge_wide: The same of JUDGE, where an attack sees such columns; else no rows.
       control_nonmembers: JUDGE non-members for the controls, at most 13,334,
         sorted by id; with the columns of `judge_wide` where an attack sees them, and
@@ -87,7 +87,7 @@ def select(
       seed: Reaches FIT, JUDGE and the samples.
       fit_rows_per_side: Rows a side in each sample, at most.
       new_pipeline: Makes a Beam pipeline on the caller's runner.
-      wide_columns: What attacks look at of "inputs" and "white_box".
+      wide_columns: What attacks look at of "inputs", "white_box" and "references".
 
     Raises:
       RuntimeError: If the buckets offered fewer rows than the sample should have.

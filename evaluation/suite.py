@@ -19,7 +19,9 @@ from tfx_privacy.attacks.attacker_name import split_name
 from tfx_privacy.attacks.blind_baseline import BlindBaseline
 from tfx_privacy.attacks.out_of_fold import out_of_fold_scores
 from tfx_privacy.attacks.registry import resolve_attacks
+from tfx_privacy.attacks.shadow_models import ShadowModels, learn_shadow_models
 from tfx_privacy.evaluation.attack_network_config import with_settings
+from tfx_privacy.evaluation.reference_spec_config import with_reference_settings
 from tfx_privacy.metrics.best_attack import select_best_attack
 from tfx_privacy.metrics.choose_thresholds import choose_thresholds
 from tfx_privacy.metrics.counts import ScoreCounts, ScoreEdges
@@ -45,8 +47,43 @@ def _attacks(names: Sequence[str], config: config_pb2.PrivacyConfig) -> Iterator
     return (with_settings(attack, config) for attack in resolve_attacks(names))
 
 
+def with_references(
+    attacks: Sequence[Attack],
+    config: config_pb2.PrivacyConfig,
+    shadow_rows: Signals | None,
+    seed: int,
+) -> tuple[Attack, ...]:
+    """The attacks, ready to be fitted where reference models were observed.
+
+    RMIA has the parameters of the configuration, and Shokri's attack has learned what
+    shadow models teach: once, whoever mounts it.
+
+    Args:
+      attacks: Of `attacks_of`.
+      config: The resolved configuration.
+      shadow_rows: What the reference models answer for records of the pool, and whether
+        they were trained on them; None for nothing to learn from. With fewer than ten on a
+        side nothing is learned either: the attack then says that it cannot run.
+      seed: Where all randomness comes from.
+    """
+    bases = {one.name: with_reference_settings(one, config) for one in unlimited(attacks)}
+    if ShadowModels.name in bases and shadow_rows is not None and _enough(shadow_rows):
+        bases[ShadowModels.name] = ShadowModels(learn_shadow_models(shadow_rows, seed))
+    return tuple(
+        dataclasses.replace(attack, base=bases[attack.base.name])
+        if isinstance(attack, LimitedAttacker)
+        else bases[attack.name]
+        for attack in attacks
+    )
+
+
+def _enough(rows: Signals) -> bool:
+    members = int(rows.member.sum())
+    return min(members, len(rows) - members) >= MIN_ROWS_A_SIDE
+
+
 def wide_columns_of(attacks: Sequence[Attack]) -> tuple[str, ...]:
-    """What any of the attacks looks at of "inputs" and "white_box"."""
+    """What any of the attacks looks at of "inputs", "white_box" and "references"."""
     return tuple(sorted({column for attack in attacks for column in attack.wide_columns}))
 
 
@@ -107,7 +144,7 @@ class KnownRows:
     """Rows that attacks are fitted on, sorted by id.
 
     Attributes:
-      rows: Without inputs and white-box signals.
+      rows: Without inputs, white-box signals and references.
       wide: A part of them, for attacks that look at those.
       called: What reasons call them.
     """

@@ -12,7 +12,14 @@ from pathlib import Path
 import tensorflow_model_analysis as tfma
 from tfx import v1 as tfx
 
-from tfx_privacy import PrivacyConfig, PrivacyEvaluator, PrivacyGate, PrivacyThresholds
+from tfx_privacy import (
+    PrivacyConfig,
+    PrivacyEvaluator,
+    PrivacyGate,
+    PrivacyThresholds,
+    ReferenceModelsConfig,
+    ReferenceTrainer,
+)
 from tfx_privacy.components.baseline_strategy import baseline_resolver
 from tfx_privacy.pipelines import taxi_model
 from tfx_privacy.verdict.limits import is_on_change
@@ -31,6 +38,7 @@ def create_pipeline(
     hyperparameters: Mapping[str, object],
     thresholds: PrivacyThresholds | None = None,
     privacy_config: PrivacyConfig | None = None,
+    references: int | None = None,
     beam_pipeline_args: Sequence[str] = (),
 ) -> tfx.dsl.Pipeline:
     """The pipeline.
@@ -43,6 +51,9 @@ def create_pipeline(
       hyperparameters: Of the model; `taxi_model.Hyperparameters` says which there are.
       thresholds: What the gate allows. Default: the package's.
       privacy_config: What is measured of the model. Default: `measured_by_default()`.
+      references: How many reference models are trained, for an attacker that has models
+        of its own to compare the model with. None is not measured by default: they take
+        as long as so many Trainers.
       beam_pipeline_args: The runner's options, for Beam.
     """
     statistics_gen = tfx.components.StatisticsGen(examples=example_gen.outputs["examples"])
@@ -70,11 +81,31 @@ def create_pipeline(
         eval_config=_eval_config(),
     )
 
+    compared_with = {}
+    reference_trainers = []
+    if references is not None:
+        # Models like the Trainer's, each trained on half of all trips.
+        reference_trainer = ReferenceTrainer(
+            module_file=taxi_model.__file__,
+            examples=example_gen.outputs["examples"],
+            transform_graph=transform.outputs["transform_graph"],
+            schema=schema_gen.outputs["schema"],
+            custom_config=dict(hyperparameters),
+            config=ReferenceModelsConfig(
+                models=references,
+                model_spec={"label_key": taxi_model.LABEL_KEY},
+                training_examples="TRANSFORMED_EXAMPLES",
+            ),
+        )
+        reference_trainers.append(reference_trainer)
+        compared_with["reference_models"] = reference_trainer.outputs["reference_models"]
+
     # What the model gives away about the trips it was trained on ...
     privacy_evaluator = PrivacyEvaluator(
         model=trainer.outputs["model"],
         examples=example_gen.outputs["examples"],
         config=measured_by_default() if privacy_config is None else privacy_config,
+        **compared_with,
     )
     # ... and whether that is little enough. It blesses what the Evaluator blessed as well.
     gate_inputs = {
@@ -112,6 +143,7 @@ def create_pipeline(
             transform,
             trainer,
             evaluator,
+            *reference_trainers,
             privacy_evaluator,
             *resolvers,
             privacy_gate,

@@ -64,7 +64,13 @@ RUNS = (
     is_flag=True,
     help="Also measure an attacker that holds the model: gradients and activations.",
 )
-def main(output: Path, is_white_box: bool) -> None:
+@click.option(
+    "--references",
+    type=click.IntRange(min=2),
+    metavar="K",
+    help="Also measure an attacker that has trained K models of its own, an even number.",
+)
+def main(output: Path, is_white_box: bool, references: int | None) -> None:
     """Runs the Chicago taxi pipeline with two models, one of which is not pushed.
 
     Run a second time with the same folder, everything comes from the cache.
@@ -73,11 +79,12 @@ def main(output: Path, is_white_box: bool) -> None:
     with logs_in(output / LOG_FILE) as terminal:
         # In a file nothing is gained by folding lines at 80 columns.
         width = None if terminal.isatty() else 120
-        run_demo(output, Console(file=terminal, width=width), is_white_box=is_white_box)
+        console = Console(file=terminal, width=width)
+        run_demo(output, console, is_white_box=is_white_box, references=references)
 
 
 def run_demo(
-    output: Path, console: Console, *, is_white_box: bool = False
+    output: Path, console: Console, *, is_white_box: bool = False, references: int | None = None
 ) -> dict[str, RunSummary]:
     """Runs the pipeline with each model and shows what came of it.
 
@@ -85,6 +92,7 @@ def run_demo(
       output: Where everything goes.
       console: Where it is shown.
       is_white_box: Whether an attacker that holds the model is measured too.
+      references: How many reference models each model is compared with, if any.
 
     Returns:
       The summary of each run, by the run's name.
@@ -100,7 +108,11 @@ def run_demo(
         values = ", ".join(f"{name}={value}" for name, value in run.hyperparameters.items())
         _say(console, f"\n{run.name}: {run.description}\n  ({values})")
         summaries[run.name] = _run_pipeline(
-            output, run.hyperparameters, console, is_white_box=is_white_box
+            output,
+            run.hyperparameters,
+            console,
+            is_white_box=is_white_box,
+            references=references,
         )
     _show_summaries(summaries, console)
     _show_pushed(output / SERVING, summaries, console)
@@ -117,7 +129,12 @@ def taxi_data() -> Path:
 
 
 def _run_pipeline(
-    output: Path, hyperparameters: Mapping[str, object], console: Console, *, is_white_box: bool
+    output: Path,
+    hyperparameters: Mapping[str, object],
+    console: Console,
+    *,
+    is_white_box: bool,
+    references: int | None,
 ) -> RunSummary:
     from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
@@ -134,6 +151,7 @@ def _run_pipeline(
         serving_dir=output / SERVING,
         hyperparameters=hyperparameters,
         privacy_config=measured,
+        references=references,
     )
     with NodeProgress(console):
         LocalDagRunner().run(pipeline)

@@ -14,6 +14,8 @@ from rich.console import Console
 _STARTED = "Component %s is running."
 _CACHED = "A cached execution %d is used."
 _ENDED = "Component %s is finished."
+# What ReferenceTrainer logs for each model, to the letter too: it takes long.
+_REFERENCES = "ReferenceTrainer: %s"
 
 
 class NodeProgress(logging.Handler):
@@ -50,6 +52,8 @@ class NodeProgress(logging.Handler):
             self._status.update(_node(record))
         elif record.msg == _CACHED:
             self._cached = True
+        elif record.msg == _REFERENCES:
+            self._status.update(record.getMessage())
         elif record.msg == _ENDED:
             seconds = time.monotonic() - self._start
             took = "from the cache" if self._cached else f"{seconds:.1f} s"

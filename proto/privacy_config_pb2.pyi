@@ -360,7 +360,7 @@ class ReferenceSpec(google.protobuf.message.Message):
     RMIA_OFFLINE_A_FIELD_NUMBER: builtins.int
     AUGMENTATION_FIELD_NUMBER: builtins.int
     rmia_gamma: builtins.float
-    """RMIA's gamma, above 0: how much more often than a record of the population the target
+    """RMIA's gamma, at least 1: how much more often than a record of the population the target
     must favour a record. Default 2.
     """
     rmia_offline_a: builtins.float
@@ -578,7 +578,8 @@ class Attacker(google.protobuf.message.Message):
     @property
     def signals(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """What it sees of each record: of "logits", "loss", "label", "entropy", "inputs",
-        "gradient_norms", "gradient_sketches" and "activations". Empty: everything.
+        "gradient_norms", "gradient_sketches", "activations" and "references", which stands
+        for reference models and what they answer. Empty: everything.
         """
     @property
     def attacks(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:

@@ -33,11 +33,14 @@ def inside(keys: Ids, seed: int, k: int) -> NDArray[np.bool_]:
       InputError: If k is odd or less than 2.
     """
     check_count(k)
-    first_of_pair = np.stack(
-        [hash_fractions(keys, seed, f"reference pair {j}") < 0.5 for j in range(k // 2)], axis=1
-    )
-    pairs: NDArray[np.bool_] = np.stack([first_of_pair, ~first_of_pair], axis=2)
-    return pairs.reshape(len(keys), k)
+    return np.concatenate([inside_pair(keys, seed, pair) for pair in range(k // 2)], axis=1)
+
+
+def inside_pair(keys: Ids, seed: int, pair: int) -> NDArray[np.bool_]:
+    """Two columns of `inside`, [n, 2]: those of models 2 * pair and 2 * pair + 1."""
+    first = hash_fractions(keys, seed, f"reference pair {pair}") < 0.5
+    both: NDArray[np.bool_] = np.stack([first, ~first], axis=1)
+    return both
 
 
 def check_count(k: int) -> None:

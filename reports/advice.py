@@ -9,11 +9,12 @@ from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
 from tfx_privacy.reports.advice_entry import Advice
-from tfx_privacy.reports.attack_words import has_white_box_attacks
+from tfx_privacy.reports.attack_words import has_reference_attacks, has_white_box_attacks
 from tfx_privacy.reports.mitigations import mitigations
 from tfx_privacy.reports.names import name_of
 from tfx_privacy.reports.numerals import count_text, number_text
 from tfx_privacy.reports.reading import Reading, Shown
+from tfx_privacy.reports.reference_growth import advise_more
 from tfx_privacy.reports.slices_table import is_too_small
 
 
@@ -31,6 +32,9 @@ def next_steps(reading: Reading, slice_minimum: thresholds_pb2.RecordCounts) -> 
         steps.extend([*mitigations(reading.results), _MEASURE_AGAIN])
     else:
         steps.extend(_STEPS[reading.shown])
+    more = advise_more(reading.results)
+    if more is not None and reading.shown not in (Shown.NOT_TRUSTED, Shown.NOT_MEASURED):
+        steps.append(more)
     small = [entry for entry in reading.results.slices if is_too_small(entry, slice_minimum)]
     if small and reading.shown is not Shown.NOT_TRUSTED:
         steps.append(_small_slices(len(small), slice_minimum))
@@ -39,10 +43,9 @@ def next_steps(reading: Reading, slice_minimum: thresholds_pb2.RecordCounts) -> 
 
 def limits_of_the_result(results: results_pb2.PrivacyResults) -> list[str]:
     """What the result does not show, one sentence each."""
-    unknown = "models" if has_white_box_attacks(results) else "the model's weights, models"
     limits = [
-        f"It holds for the attacks that ran. An attacker with more knowledge ({unknown} trained on "
-        "similar data) may find more.",
+        f"It holds for the attacks that ran. An attacker with more knowledge ({_unknown(results)}) "
+        "may find more.",
         "It is about membership: whether a record was used for training. Other leaks, such as "
         "reconstructing a record or inferring an attribute of it, were not measured.",
         "It speaks of the average over the records judged. Single records, outliers above all, can "
@@ -61,6 +64,13 @@ def limits_of_the_result(results: results_pb2.PrivacyResults) -> list[str]:
             "makes the leak look smaller than it is."
         )
     return limits
+
+
+def _unknown(results: results_pb2.PrivacyResults) -> str:
+    """What no attack here knew."""
+    more = "more " if has_reference_attacks(results) else ""
+    models = f"{more}models trained on similar data"
+    return models if has_white_box_attacks(results) else f"the model's weights, {models}"
 
 
 def _mending(reading: Reading) -> list[Advice]:

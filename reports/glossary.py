@@ -112,8 +112,51 @@ _WHITE_BOX_TERMS: tuple[tuple[str, str], ...] = (
     ),
     ("Activations", "What comes out of a layer while the model works on a record."),
 )
+_REFERENCE_TERMS: tuple[tuple[str, str], ...] = (
+    (
+        "Reference model",
+        "A model trained like the one that is attacked (the target), on other records or on a part "
+        "of the same: it shows what a model answers that has, or has not, seen a record. Reference "
+        "models come in pairs, each trained on what the other was not.",
+    ),
+    (
+        "Shadow model",
+        "The same, where an attack model learns from it what answers on training records look like "
+        "(Shokri et al., S&P 2017). It then decides about the target's answers.",
+    ),
+    (
+        "Online and offline",
+        "Online, reference models are trained on the very records that are asked about, half of "
+        "the models on each. Offline, they are trained on records apart from these, once and for "
+        "all; the attacker need not know beforehand what will be asked.",
+    ),
+    (
+        "LiRA",
+        "Likelihood-ratio attack (Carlini et al., S&P 2022): how well the target's answer to a "
+        "record fits those of reference models trained on it, against those of models that were "
+        "not. With a fixed variance all records share one measure of how far models differ, which "
+        "serves better with few models.",
+    ),
+    (
+        "RMIA",
+        "Robust membership inference (Zarifzadeh et al., ICML 2024): how much surer the target is "
+        "of a record than models in general are, compared with the same for other records.",
+    ),
+    (
+        "Attack-R",
+        "The share of reference models trained without the record that lose more on it than the "
+        "target does (Ye et al., CCS 2022).",
+    ),
+    (
+        "Synthetic record",
+        "A record that was made up for reference models to be trained on, where an attacker has no "
+        "real ones.",
+    ),
+)
 
 
 def terms_of(results: results_pb2.PrivacyResults) -> tuple[tuple[str, str], ...]:
     """The terms that a report on such results uses."""
-    return (*TERMS, *_WHITE_BOX_TERMS) if results.HasField("white_box") else TERMS
+    white_box = _WHITE_BOX_TERMS if results.HasField("white_box") else ()
+    references = _REFERENCE_TERMS if results.HasField("references") else ()
+    return (*TERMS, *white_box, *references)

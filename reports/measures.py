@@ -51,6 +51,11 @@ class Measure:
         return share_text(value) if self.in_percent else f"{value:.10g}"
 
     @property
+    def title_inside(self) -> str:
+        """The title within a sentence: "AUC", "advantage"."""
+        return self.title if self.title[:2].isupper() else self.title[0].lower() + self.title[1:]
+
+    @property
     def chance_text(self) -> str:
         """What `chance` is, as tables write it."""
         return self.text(self.chance)

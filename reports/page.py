@@ -34,6 +34,7 @@ from tfx_privacy.reports.policy_facts import baseline_facts, policy_facts
 from tfx_privacy.reports.reading import Reading, read
 from tfx_privacy.reports.record_risk_section import record_risk_section
 from tfx_privacy.reports.records_table import records_rows
+from tfx_privacy.reports.reference_section import reference_section
 from tfx_privacy.reports.roc_section import roc_section
 from tfx_privacy.reports.slice_findings import slice_findings
 from tfx_privacy.reports.slices_table import slices_table
@@ -133,6 +134,7 @@ def _context(
         "histogram": histogram_section(results, evidence),
         "attackers": attackers_section(results),
         "white_box": white_box_section(reading),
+        "references": reference_section(reading),
         "record_risk": record_risk_section(results),
         "explanation": explanation_section(results),
         "slices": slices_table(results, slice_columns, slice_minimum),
@@ -163,6 +165,7 @@ def _facts(results: results_pb2.PrivacyResults) -> list[tuple[str, str]]:
         ("Non-members", f"split {', '.join(splits.nonmembers)}" if splits.nonmembers else ""),
         ("Identity of a record", model.identity),
         ("Attacks built on", results.fitted_on.signals_uri),
+        ("Reference models", results.references.uri),
     ]
     return [(term, value) for term, value in facts if value]
 

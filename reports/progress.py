@@ -17,6 +17,7 @@ STAGES = {
     "import": "loading libraries",
     "read": "reading predictions",
     "observe": "running the model on every example",
+    "references": "running the reference models on every example",
     "select": "choosing rows for fitting and for judging",
     "fit": "fitting attacks",
     "controls": "running the controls",

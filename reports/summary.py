@@ -11,7 +11,7 @@ from tfx_privacy.metrics.registry import metric_from_spec, metric_key
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.proto import privacy_thresholds_pb2 as thresholds_pb2
-from tfx_privacy.reports import white_box_words
+from tfx_privacy.reports import reference_words, white_box_words
 from tfx_privacy.reports.measures import find_metric, measure_of, measured_text
 from tfx_privacy.reports.numerals import count_text
 from tfx_privacy.reports.plain_text import cell, plain, rule_table
@@ -32,7 +32,7 @@ _MOST_SLICE_METRICS = 2
 
 
 def summary_text(results: results_pb2.PrivacyResults) -> str:
-    """The best attack over all, what the model's parameters add, and the slices most exposed.
+    """The best attack over all, what parameters and reference models add, slices most exposed.
 
     The estimate is of the attack that was best on FIT, the bounds hold for the best of
     all attacks; so on each slice.
@@ -44,6 +44,7 @@ def summary_text(results: results_pb2.PrivacyResults) -> str:
         return plain([cell("No attack ran."), *slices_summary(results)])
     number = len(results.attacks)
     white_box = white_box_words.one_line(results)
+    references = reference_words.one_line(results)
     told = ", ".join(
         f"{measure_of(entry.metric).title} "
         f"{measured_text(measure_of(entry.metric), entry.value).with_interval}"
@@ -53,6 +54,7 @@ def summary_text(results: results_pb2.PrivacyResults) -> str:
         [
             cell(f"Best of {number} attack{'s' * (number > 1)} ({results.best_attack}): {told}."),
             *([cell(white_box)] if white_box else []),
+            *([cell(references)] if references else []),
             *slices_summary(results),
         ]
     )

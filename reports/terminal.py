@@ -9,7 +9,7 @@ from rich.text import Text
 from tfx_privacy.metrics.counts import Evidence
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.proto import privacy_verdict_pb2 as verdict_pb2
-from tfx_privacy.reports import white_box_words
+from tfx_privacy.reports import reference_words, white_box_words
 from tfx_privacy.reports.attacks_table import attack_rows, best_values, metric_columns
 from tfx_privacy.reports.banner import banner_of
 from tfx_privacy.reports.controls_section import power_sentences
@@ -82,6 +82,8 @@ def results_table(results: results_pb2.PrivacyResults, evidence: Evidence) -> st
     parts.extend([cell(why)] if why else [])
     white_box = white_box_words.one_line(results)
     parts.extend([cell(white_box)] if white_box else [])
+    references = reference_words.one_line(results)
+    parts.extend([cell(references)] if references else [])
     skipped = [f"{attack.name}: {attack.reason}" for attack in results.skipped_attacks]
     parts.extend(listed("Attacks that did not run:", skipped))
     parts.append(Text(""))

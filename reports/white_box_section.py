@@ -17,6 +17,7 @@ from tfx_privacy.reports.measures import (
     measured_text,
 )
 from tfx_privacy.reports.names import Name, name_of
+from tfx_privacy.reports.notes import note_text
 from tfx_privacy.reports.numerals import count_text, percent_text, score_text
 from tfx_privacy.reports.reading import Reading, Shown
 from tfx_privacy.reports.sides_plot import sides_legend
@@ -188,7 +189,7 @@ def white_box_section(reading: Reading) -> WhiteBoxSection | None:
         panels=_panels(list(norms.values())),
         layers=[_layer_row(layer, norms) for layer in found.layers[:_MOST_LAYERS]],
         layers_not_shown=max(0, len(found.layers) - _MOST_LAYERS),
-        notes=[_sentence(note) for note in found.notes[:_MOST_NOTES]],
+        notes=[note_text(note) for note in found.notes[:_MOST_NOTES]],
         notes_not_shown=max(0, len(found.notes) - _MOST_NOTES),
     )
 
@@ -309,8 +310,3 @@ def _layer_row(
 def _layer_name(text: str) -> Name:
     name = name_of(text)
     return name if len(text) <= _LONGEST_NAME else Name(name.short, None)
-
-
-def _sentence(note: str) -> str:
-    cut = note if len(note) <= _LONGEST_NAME else f"{note[:_LONGEST_NAME]}…"
-    return cut if cut.endswith((".", "…")) else f"{cut}."

@@ -113,7 +113,7 @@ def sentences(found: results_pb2.WhiteBoxResults) -> list[str]:
     else:
         said = [
             "No difference could be shown between who holds the model's parameters and who gets "
-            f"its answers alone: the interval of the difference in {_inside(measure)}, "
+            f"its answers alone: the interval of the difference in {measure.title_inside}, "
             f"{_difference_text(one).interval}, contains 0.",
             "That is not to say that there is none: this measurement would have found one of about "
             f"{_would_find(one)} in 80 of 100 runs, a smaller one less often, and attacks that did "
@@ -142,7 +142,7 @@ def one_line(results: results_pb2.PrivacyResults) -> str:
         )
     return (
         "No difference between holding the model's parameters and getting its answers could be "
-        f"shown: {_inside(measure)} {_difference_text(one).with_interval}; one of about "
+        f"shown: {measure.title_inside} {_difference_text(one).with_interval}; one of about "
         f"{_would_find(one)} would have been."
     )
 
@@ -239,7 +239,7 @@ def _by(one: results_pb2.MetricDifference, direction: str) -> str:
     text = change_text(measure, value, 0.0)
     amount, interval = (part.replace("+", "") for part in (text.estimate, text.interval))
     return (
-        f"the {_inside(measure)} is {direction} by {amount} "
+        f"the {measure.title_inside} is {direction} by {amount} "
         f"({text.confidence} interval: {interval})"
     )
 
@@ -268,9 +268,3 @@ def _would_find(one: results_pb2.MetricDifference) -> str:
 
 def _times(ratio: float) -> str:
     return f"{ratio:.1f} times" if ratio < 10 else f"{score_text(float(f'{ratio:.2g}'))} times"
-
-
-def _inside(measure: Measure) -> str:
-    """A title within a sentence."""
-    title = measure.title
-    return title if title[:2].isupper() else title[0].lower() + title[1:]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tfx_privacy.metrics.controls import ControlOutcome
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
-from tfx_privacy.reports.attack_words import has_white_box_attacks
+from tfx_privacy.reports.attack_words import has_reference_attacks, has_white_box_attacks
 from tfx_privacy.reports.measures import Measure, measure_of, spoken_text
 from tfx_privacy.reports.numerals import count_text
 from tfx_privacy.reports.reading import Reading, Shown, headline, is_below_chance
@@ -47,10 +47,11 @@ def finding(reading: Reading) -> str:
 
 def attacker(results: results_pb2.PrivacyResults) -> str:
     """Who the attacker is: "An attacker who sees the model's outputs"."""
+    beside = " and has trained models like it" if has_reference_attacks(results) else ""
     if has_white_box_attacks(results):
-        return "An attacker who holds the model's parameters"
+        return f"An attacker who holds the model's parameters{beside}"
     seen = "outputs" if results.model.output_width else "loss on a record"
-    return f"An attacker who sees the model's {seen}"
+    return f"An attacker who sees the model's {seen}{beside}"
 
 
 def _not_trusted(reading: Reading) -> str:

@@ -137,6 +137,39 @@ def names_in(folder: str) -> list[str]:
     return sorted(found.path.rsplit("/", 1)[1] for found in matches)
 
 
+def files_below(folder: str) -> list[str]:
+    """The files in a folder and in folders below it, as paths relative to it, sorted.
+
+    Raises:
+      InputError: If a folder that is not local cannot be looked into.
+    """
+    if is_local(folder):
+        found = (path for path in Path(folder).rglob("*") if path.is_file())
+        return sorted(path.relative_to(folder).as_posix() for path in found)
+    prefix = f"{folder.rstrip('/')}/"
+    with _explained("read", folder):
+        matches = _beam_files().match([f"{prefix}**"])[0].metadata_list
+    # In a folder's name a wildcard would match other folders too; a name that ends in a
+    # slash stands for an empty folder.
+    names = (found.path[len(prefix) :] for found in matches if found.path.startswith(prefix))
+    return sorted(name for name in names if name and not name.endswith("/"))
+
+
+def copy_folder(source: str, target: str) -> None:
+    """Copies the files of a folder, each of which appears whole; those at the target stay.
+
+    Raises:
+      InputError: If a file cannot be read or written.
+    """
+    for name in files_below(source):
+        with (
+            open_to_read(join(source, name)) as stream,
+            open_whole(join(target, name)) as copy,
+            _explained("copy", join(source, name)),
+        ):
+            shutil.copyfileobj(stream, copy, 1 << 20)
+
+
 def remove(paths: Iterable[str]) -> None:
     """Deletes files and local folders; what is not there needs no deleting."""
     for path in paths:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import apache_beam as beam
@@ -21,7 +21,8 @@ from apache_beam.utils.windowed_value import WindowedValue
 from numpy.typing import NDArray
 
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
-from tfx_privacy.signals import files, identity, table_reader, table_writer
+from tfx_privacy.signals import files, table_reader, table_writer
+from tfx_privacy.signals.augmentation import Augmentation, Variants, load_augmentation
 from tfx_privacy.signals.batch import Signals
 from tfx_privacy.signals.checks import require_finite, require_no_negative
 from tfx_privacy.signals.decode import Columns, decode
@@ -45,9 +46,16 @@ from tfx_privacy.signals.labels import (
     labels_of_column,
 )
 from tfx_privacy.signals.losses import losses
+from tfx_privacy.signals.record_identity import (
+    describe_identity,
+    ids_of,
+    listed,
+    names_and_types,
+    present_column,
+    units_of,
+)
 from tfx_privacy.signals.slices import class_slice_values, slice_values
 from tfx_privacy.signals.table import (
-    IdentityDescription,
     SplitRows,
     TableDescription,
     TableFile,
@@ -58,11 +66,14 @@ from tfx_privacy.signals.worker_errors import input_error_of
 
 if TYPE_CHECKING:
     from tfx_privacy.signals.observed_model import ObservedModel
+    from tfx_privacy.signals.target import TargetOutput
 
 _LOGGER = logging.getLogger(__name__)
 
 # How many examples of each split are looked at before the job.
 _PEEK = 1000
+# Enough to see whether an augmentation works.
+_FEW = 3
 # What the job's last step writes for the driver to read.
 _WRITTEN_NAME = "written.json"
 
@@ -82,6 +93,9 @@ class ObserveOptions:
         every feature of the raw examples but the key, unit, weight and label
         features, and in both cases without those excluded; None for none.
         Feature lists of a tf.SequenceExample are no inputs.
+      augmentation: What the model is asked about in place of the example; None for the
+        example itself. All that is recorded beside the model's answer and the loss
+        is of the example.
     """
 
     identity: config_pb2.IdentitySpec
@@ -89,6 +103,7 @@ class ObserveOptions:
     label_vocabulary: tuple[str, ...] = ()
     example_weight_key: str = ""
     inputs: config_pb2.InputSpec | None = None
+    augmentation: Augmentation | None = None
 
 
 def observe(
@@ -97,6 +112,7 @@ def observe(
     splits: Sequence[ExampleSplit],
     options: ObserveOptions,
     table_dir: str,
+    buckets: int | None = None,
 ) -> TableDescription:
     """Runs the model on every example and writes what an attacker could see of it.
 
@@ -109,6 +125,8 @@ def observe(
       splits: What to read: members and non-members.
       options: What is recorded of an example.
       table_dir: Where the table goes; a table that is there is replaced.
+      buckets: How many buckets it has: as many as a table whose rows lie in the same
+        buckets. Default: by the number of examples.
 
     Returns:
       The table's description, which also lies in its folder.
@@ -123,12 +141,13 @@ def observe(
     with table_writer.removed_on_failure(table_dir):
         table_writer.remove_table(table_dir)
         layout = _layout(plan, options, input_features)
-        buckets = table_writer.buckets_for(estimate_rows(found))
+        if buckets is None:
+            buckets = table_writer.buckets_for(estimate_rows(found))
         job = _Job(plan, options, layout, table_dir, buckets)
         parts = _run(new_pipeline, job, found)
         _require_rows(splits, parts)
         names = {name for part in parts for name in part.features}
-        identity_of_rows = _describe_identity(options.identity, names)
+        identity_of_rows = describe_identity(options.identity, names)
         description = table_writer.commit(
             table_dir,
             _noted(layout, parts),
@@ -204,13 +223,6 @@ def _label_spec(plan: TargetPlan, options: ObserveOptions) -> LabelSpec:
     return LabelSpec(plan.label_key, plan.task, plan.output_width, options.label_vocabulary)
 
 
-def _describe_identity(spec: config_pb2.IdentitySpec, names: set[str]) -> IdentityDescription:
-    if spec.key_feature:
-        return IdentityDescription("key", spec.key_feature, unit_feature=spec.unit_feature)
-    digest = identity.names_digest(names)
-    return IdentityDescription("content", "", digest, spec.unit_feature)
-
-
 def _run(
     new_pipeline: Callable[[], beam.Pipeline], job: _Job, found: list[ExampleFile]
 ) -> list[_Part]:
@@ -274,10 +286,13 @@ class _Observe(beam.DoFn):
         self._shared_model = Shared()
         self._model: ObservedModel | None = None
         self._writer: table_writer.TableWriter | None = None
+        self._variants: Variants | None = None
         self._features: set[str] = set()
 
     def setup(self) -> None:
         self._model = self._shared_model.acquire(lambda: _load_model(self._job.plan))
+        wanted = self._job.options.augmentation
+        self._variants = load_augmentation(wanted) if wanted else None
 
     def start_bundle(self) -> None:
         self._discard()
@@ -289,8 +304,8 @@ class _Observe(beam.DoFn):
         assert self._model is not None
         assert self._writer is not None
         columns = decode(batch.records, batch.where)
-        self._features.update(_names_and_types(columns))
-        signals = _signals(self._job, self._model, batch, columns)
+        self._features.update(names_and_types(columns))
+        signals = _signals(self._job, self._model, self._variants, batch, columns)
         self._writer.append(signals, batch.source.split)
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
@@ -318,22 +333,23 @@ def _load_model(plan: TargetPlan) -> ObservedModel:
     return ObservedModel.load(plan)
 
 
-def _names_and_types(columns: Columns) -> Iterator[str]:
-    for name, column in columns.features.items():
-        yield f"{name}: {column.type.value_type}"
-
-
-def _signals(job: _Job, model: ObservedModel, batch: ExampleBatch, columns: Columns) -> Signals:
+def _signals(
+    job: _Job,
+    model: ObservedModel,
+    variants: Variants | None,
+    batch: ExampleBatch,
+    columns: Columns,
+) -> Signals:
     """What is seen of a batch of examples."""
     where, plan, options = batch.where, job.plan, job.options
-    try:
-        output = model.run(batch.records)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
+    asked = batch.records if variants is None else variants(batch.records, where)
+    output = _run_model(model, asked, where)
     if plan.label_is_transformed:
-        if output.transformed_label is None:
+        # Of the example itself, whatever the model was asked about.
+        of_example = output if variants is None else _run_model(model, batch.records, where)
+        if of_example.transformed_label is None:
             raise ValueError(f"the target gave no transformed label {plan.label_key!r}")
-        label = labels_of_array(output.transformed_label, job.label_spec, where)
+        label = labels_of_array(of_example.transformed_label, job.label_spec, where)
     else:
         label = labels_of_column(columns.features, columns.rows, job.label_spec, where)
     loss = losses(plan.task, output.logits, label)
@@ -344,12 +360,12 @@ def _signals(job: _Job, model: ObservedModel, batch: ExampleBatch, columns: Colu
         raise InputError(f"{where}: {error}") from error
     return Signals(
         task=plan.task,
-        ids=_ids(columns, options.identity, where),
+        ids=ids_of(columns, options.identity, where),
         member=np.full(columns.rows, batch.source.is_member),
         label=label,
         logits=output.logits,
         loss=loss,
-        units=_units(columns, options.identity, where),
+        units=units_of(columns, options.identity, where),
         weight=_weights(columns, options.example_weight_key, where),
         slices={
             feature: _slice_column(feature, columns, label, plan, options)
@@ -362,22 +378,17 @@ def _signals(job: _Job, model: ObservedModel, batch: ExampleBatch, columns: Colu
     )
 
 
-def _ids(columns: Columns, spec: config_pb2.IdentitySpec, where: str) -> identity.Ids:
-    if spec.key_feature:
-        return identity.value_ids(_present(columns, spec.key_feature, "key feature", where))
-    return identity.content_ids(columns.features, columns.rows, columns.sequences)
-
-
-def _units(columns: Columns, spec: config_pb2.IdentitySpec, where: str) -> identity.Ids | None:
-    if not spec.unit_feature:
-        return None
-    return identity.value_ids(_present(columns, spec.unit_feature, "unit feature", where))
+def _run_model(model: ObservedModel, records: Sequence[bytes], where: str) -> TargetOutput:
+    try:
+        return model.run(records)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
 
 
 def _weights(columns: Columns, key: str, where: str) -> NDArray[np.float32] | None:
     if not key:
         return None
-    column = _present(columns, key, "example weight", where)
+    column = present_column(columns, key, "example weight", where)
     if pa.types.is_large_binary(column.type.value_type) or len(column.values) != columns.rows:
         raise InputError(
             f"{where}: example weight {key!r} is {column.type.value_type}, "
@@ -397,19 +408,6 @@ def _slice_column(
     return slice_values(columns.features.get(feature), columns.rows)
 
 
-def _present(columns: Columns, name: str, what: str, where: str) -> pa.Array:
-    """A column that every example has to have."""
-    column = columns.features.get(name)
-    lengths = np.zeros(columns.rows) if column is None else np.diff(column.offsets.to_numpy())
-    missing = int((lengths == 0).sum())
-    if missing:
-        raise InputError(
-            f"{where}: {missing} of {columns.rows} examples read together have no {what} {name!r}: "
-            f"expected it in every example. Features found: {_listed(columns.features)}"
-        )
-    return column
-
-
 def _look_at_samples(
     plan: TargetPlan, splits: Sequence[ExampleSplit], options: ObserveOptions
 ) -> tuple[InputFeature, ...]:
@@ -422,20 +420,23 @@ def _look_at_samples(
     samples: dict[str, Mapping[str, pa.Array]] = {}
     for split in splits:
         where = f"split {split.name!r}"
-        columns = decode(peek(split, _PEEK), where)
+        first = peek(split, _PEEK)
+        columns = decode(first, where)
         seen.update(columns.features)
         samples[where] = columns.features
-        _ids(columns, options.identity, where)
-        _units(columns, options.identity, where)
+        ids_of(columns, options.identity, where)
+        units_of(columns, options.identity, where)
         _weights(columns, options.example_weight_key, where)
         if not plan.label_is_transformed:
             labels_of_column(columns.features, columns.rows, _label_spec(plan, options), where)
+        if options.augmentation is not None:
+            load_augmentation(options.augmentation)(first[:_FEW], where)
     for feature in options.slice_features:
         if feature not in seen and feature != plan.label_key:
             raise InputError(
                 f"slice feature {feature!r} is in none of the first {_PEEK} examples of "
                 f"{', '.join(f'split {split.name!r}' for split in splits)}. "
-                f"Features found: {_listed(seen)}"
+                f"Features found: {listed(seen)}"
             )
     if options.inputs is None:
         return ()
@@ -446,7 +447,3 @@ def _no_inputs_by_default(plan: TargetPlan, options: ObserveOptions) -> set[str]
     """What attackers are not taken to know, and the label, which is a column already."""
     spec = options.identity
     return {spec.key_feature, spec.unit_feature, options.example_weight_key, plan.label_key}
-
-
-def _listed(names: Collection[str]) -> str:
-    return ", ".join(sorted(names)) or "none"

@@ -20,6 +20,11 @@ from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.signals.batch import Signals
 from tfx_privacy.signals.errors import InputError
 from tfx_privacy.signals.inputs import InputFeature, input_type
+from tfx_privacy.signals.reference_columns import (
+    reference_arrays,
+    reference_fields,
+    references_from,
+)
 from tfx_privacy.signals.reference_signals import ReferenceLayout
 from tfx_privacy.signals.white_box_layout import WhiteBoxLayout
 
@@ -193,7 +198,10 @@ class TableDescription(TableLayout):
 
 
 def arrow_schema(layout: TableLayout) -> pa.Schema:
-    """The Parquet columns of a table."""
+    """The columns of a table's rows, those of reference models among them.
+
+    A table's own Parquet files are written without the latter.
+    """
     has_class = layout.label_width == 0
     optional = [
         (layout.has_units, "unit", pa.binary(16)),
@@ -217,6 +225,7 @@ def arrow_schema(layout: TableLayout) -> pa.Schema:
             for name, kind in layout.input_features
         ),
         *(pa.field(name, kind, nullable=False) for name, kind in _white_box_fields(layout)),
+        *reference_fields(layout.references),
     ]
     return pa.schema(fields)
 
@@ -267,6 +276,7 @@ def to_record_batch(signals: Signals, split: str, schema: pa.Schema) -> pa.Recor
         **{slice_column(feature): values for feature, values in signals.slices.items()},
         **{input_column(feature): values for feature, values in signals.inputs.items()},
         **_white_box_arrays(signals, set(schema.names)),
+        **({} if signals.references is None else reference_arrays(signals.references)),
     }
     columns = [lists[name] if name in lists else made[name]() for name in schema.names]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
@@ -315,6 +325,7 @@ def from_table(rows: pa.Table, layout: TableLayout) -> Signals:
         gradient_norms=of_layers(_NORM_PREFIX, white_box.norm_layers if white_box else ()),
         gradient_sketches=of_layers(_SKETCH_PREFIX, white_box.sketch_layers if white_box else ()),
         activations=of_layers(_ACTIVATION_PREFIX, white_box.activation_widths if white_box else ()),
+        references=references_from(column, layout.references),
     )
 
 

@@ -15,6 +15,7 @@ from tfx_privacy.signals.batch import Signals
 from tfx_privacy.signals.errors import InputError
 from tfx_privacy.signals.identity import Ids, bucket_of
 from tfx_privacy.signals.partition import repeats
+from tfx_privacy.signals.reference_files import ReferenceRows
 from tfx_privacy.signals.table import (
     DESCRIPTION_NAME,
     TableDescription,
@@ -80,10 +81,10 @@ def read_bucket(
       table_dir: The table.
       description: Its description.
       bucket: In 0 .. description.buckets - 1.
-      columns: Which of "label", "logits", "loss", "units", "weight", "slices", "inputs"
-        and "white_box" to read, where the table has them; None for all but the last
-        two, which may be far larger than the rest. Ids and members are always read, and
-        with "logits" the entropy of tables that have it instead.
+      columns: Which of "label", "logits", "loss", "units", "weight", "slices", "inputs",
+        "white_box" and "references" to read, where the table has them; None for all but
+        the last three, which may be far larger than the rest. Ids and members are always
+        read, and with "logits" the entropy of tables that have it instead.
       batch_rows: The most rows of a batch; where rows are wide it has fewer, and
         some 64 MB.
 
@@ -91,7 +92,16 @@ def read_bucket(
       InputError: If a file of the table cannot be read.
     """
     wanted = [*_COLUMNS, "slices"] if columns is None else columns
-    for rows in _batches(table_dir, description, bucket, wanted, batch_rows):
+    if "references" not in wanted or description.references is None:
+        for rows in _batches(table_dir, description, bucket, wanted, batch_rows):
+            yield from_table(rows, description)
+        return
+    said = ReferenceRows(table_dir, bucket)
+    fitting = max(1, _BATCH_BYTES // description.references.row_bytes)
+    for rows in _batches(table_dir, description, bucket, wanted, min(batch_rows, fitting)):
+        beside = said.take(rows.num_rows)
+        for name in beside.column_names:
+            rows = rows.append_column(beside.field(name), beside.column(name))
         yield from_table(rows, description)
 
 

@@ -23,6 +23,8 @@ from tfx_privacy.signals import files
 from tfx_privacy.signals.batch import Signals
 from tfx_privacy.signals.errors import InputError
 from tfx_privacy.signals.identity import bucket_of
+from tfx_privacy.signals.reference_files import PREFIX as _REFERENCES_PREFIX
+from tfx_privacy.signals.reference_signals import ReferenceLayout
 from tfx_privacy.signals.table import (
     DESCRIPTION_NAME,
     IdentityDescription,
@@ -86,7 +88,8 @@ class TableWriter:
     def __init__(self, table_dir: str, layout: TableLayout, buckets: int) -> None:
         self._table_dir = table_dir
         self._buckets = buckets
-        self._schema = arrow_schema(layout)
+        # Reference signals have files of their own.
+        self._schema = arrow_schema(dataclasses.replace(layout, references=None))
         inputs = [input_column(feature) for feature, _ in layout.input_features]
         self._in_dictionary = ["split", *map(_values_of, map(slice_column, layout.slice_features))]
         self._in_dictionary.extend(map(_values_of, inputs))
@@ -234,6 +237,15 @@ def commit(
     return description
 
 
+def add_references(
+    table_dir: str, description: TableDescription, references: ReferenceLayout
+) -> TableDescription:
+    """Notes in the description of a table that files of reference signals lie beside it."""
+    noted = dataclasses.replace(description, references=references)
+    files.write_text_whole(files.join(table_dir, DESCRIPTION_NAME), noted.to_json())
+    return noted
+
+
 def remove_table(table_dir: str) -> None:
     """Deletes a table, or what a failed attempt left of one; other files stay."""
     files.remove([files.join(table_dir, DESCRIPTION_NAME)])
@@ -256,7 +268,7 @@ def removed_on_failure(table_dir: str) -> Iterator[None]:
 
 
 def _remove_files(table_dir: str, keep: set[str]) -> None:
-    ours = (_ROWS_PREFIX, _STAGING_PREFIX)
+    ours = (_ROWS_PREFIX, _STAGING_PREFIX, _REFERENCES_PREFIX)
     names = (name for name in files.names_in(table_dir) if name.startswith(ours))
     files.remove(files.join(table_dir, name) for name in names if name not in keep)
 

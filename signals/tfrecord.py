@@ -7,7 +7,7 @@ import gzip
 import io
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, cast
 
 import google_crc32c
@@ -54,6 +54,81 @@ def write_records(path: str, records: Iterable[bytes]) -> None:
     """
     content = b"".join(_framed(record) for record in records)
     files.write_bytes_whole(path, gzip.compress(content, mtime=0) if _is_gzip(path) else content)
+
+
+class RecordWriter:
+    """Writes records as they come; made by `open_to_write`."""
+
+    def __init__(self, path: str, file: BinaryIO) -> None:
+        self._path = path
+        self._file = file
+        self._stream: BinaryIO | None = None
+
+    def write(self, records: Sequence[bytes]) -> None:
+        """Adds records.
+
+        Raises:
+          InputError: If the file cannot be written.
+        """
+        content = b"".join(map(_framed, records))
+        with self._explained():
+            if self._stream is None:
+                self._stream = self._open(content)
+            self._stream.write(content)
+
+    def finish(self) -> None:
+        """Writes what is waiting to be written.
+
+        Raises:
+          InputError: If the file cannot be written.
+        """
+        self.write([])
+        with self._explained():
+            if self._stream is not None and self._stream is not self._file:
+                self._stream.close()
+            self._file.flush()
+
+    def _open(self, start: bytes) -> BinaryIO:
+        if not _is_gzip(self._path):
+            return self._file
+        # Without the name and the time, which would be kept in the file.
+        packed = gzip.GzipFile("", "wb", _gzip_level(start), self._file, mtime=0)
+        return cast(BinaryIO, packed)
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise InputError(f"cannot write {self._path!r}: {error}") from error
+
+
+@contextlib.contextmanager
+def open_to_write(path: str) -> Iterator[RecordWriter]:
+    """A TFRecord file to be filled, which appears when the block ends, unless it raises.
+
+    Gzip if its name ends in `.gz`. The same records in the same batches make the same
+    bytes. Records that gzip hardly makes smaller, images for instance, are stored in its
+    format as they are: packing them would take longer than all else.
+
+    Raises:
+      InputError: If the file cannot be written.
+    """
+    with files.open_whole(path) as file:
+        writer = RecordWriter(path, file)
+        yield writer
+        writer.finish()
+
+
+def _gzip_level(start: bytes) -> int:
+    """The fastest level that saves something, judged by the start of what is written."""
+    sample = start[:_SAMPLE_BYTES]
+    return 1 if len(zlib.compress(sample, 1)) < _WORTH_PACKING * len(sample) else 0
+
+
+# Of this much, packing must save a quarter.
+_SAMPLE_BYTES = 1 << 18
+_WORTH_PACKING = 0.75
 
 
 def records_in_start(path: str, prefix_bytes: int) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,52 @@ def data_dir() -> Path:
             f"real data not found in {folder}; set TFX_PRIVACY_DATA to the folder that has it"
         )
     return folder
+
+
+@pytest.fixture(scope="session")
+def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A folder that only Beam can reach: a local one under a scheme of its own."""
+    from apache_beam.io.localfilesystem import LocalFileSystem
+
+    root = tmp_path_factory.mktemp("remote")
+
+    class MirrorFileSystem(LocalFileSystem):
+        @classmethod
+        def scheme(cls) -> str:
+            return "mirror"
+
+        def join(self, basepath, *paths):
+            return "/".join([basepath.rstrip("/"), *paths])
+
+        def _here(self, path):
+            return str(root / path.removeprefix("mirror://"))
+
+        def _list(self, dir_or_prefix):
+            from apache_beam.io.filesystem import FileMetadata
+
+            for found in super()._list(self._here(dir_or_prefix)):
+                there = "mirror://" + str(Path(found.path).relative_to(root))
+                yield FileMetadata(there, found.size_in_bytes, found.last_updated_in_seconds)
+
+        def create(self, path, *args, **kwargs):
+            Path(self._here(path)).parent.mkdir(parents=True, exist_ok=True)
+            return super().create(self._here(path), *args, **kwargs)
+
+        def open(self, path, *args, **kwargs):
+            return super().open(self._here(path), *args, **kwargs)
+
+        def rename(self, sources, targets):
+            super().rename([*map(self._here, sources)], [*map(self._here, targets)])
+
+        def exists(self, path):
+            return super().exists(self._here(path))
+
+        def delete(self, paths):
+            super().delete([*map(self._here, paths)])
+
+    # Beam finds file systems among the subclasses of its own, which must stay alive for that.
+    yield "mirror://folder"
+    del MirrorFileSystem
 
 
 def save_predictions(path: Path, rows: int, leak: float, seed: int) -> None:

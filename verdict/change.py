@@ -16,6 +16,7 @@ from tfx_privacy.verdict.claim import PASS_ALPHA, BaselineValue, Claim
 from tfx_privacy.verdict.consistency import check_consistent
 from tfx_privacy.verdict.examination import Examination, Problem, gravest, judged_counts
 from tfx_privacy.verdict.p_value import p_value_above
+from tfx_privacy.verdict.reference_settings import settings_of_attack
 
 
 def examine_change(
@@ -99,6 +100,13 @@ def _counts_before(
     listed = {one.name: one for one in baseline.results.attacks}
     if attack not in listed:
         return Problem(attack, f"the attack '{attack}' did not run on the baseline")
+    there, here = (settings_of_attack(base, one) for one in (baseline.results, results))
+    if there != here:
+        return Problem(
+            attack,
+            f"the attack '{attack}' had other reference models in the baseline ({there}) than here "
+            f"({here}): a rise or a fall could be theirs",
+        )
     found = judged_counts(metric, attack, WHOLE, baseline.evidence, listed[attack])
     if isinstance(found, Problem):
         return Problem(attack, f"in the baseline {found.why}")

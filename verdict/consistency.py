@@ -25,6 +25,7 @@ from tfx_privacy.verdict.numbers_agree import (
     check_value,
     has_nan,
 )
+from tfx_privacy.verdict.reference_consistency import check_references
 from tfx_privacy.verdict.risk_consistency import check_record_risk
 from tfx_privacy.verdict.white_box_consistency import check_fitted_on, check_white_box
 
@@ -73,6 +74,7 @@ def check_consistent(results: results_pb2.PrivacyResults, evidence: Evidence) ->
     check_record_risk(results)
     check_white_box(results, evidence)
     check_fitted_on(results)
+    check_references(results, evidence)
 
 
 def _check_listed(results: results_pb2.PrivacyResults, evidence: Evidence) -> None:

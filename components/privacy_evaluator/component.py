@@ -7,12 +7,19 @@ from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from tfx_privacy.components.artifacts import PrivacyMetrics, PrivacySignals, RecordRisk
+from tfx_privacy.components.artifacts import (
+    PrivacyMetrics,
+    PrivacySignals,
+    RecordRisk,
+    ReferenceModels,
+)
 from tfx_privacy.components.privacy_evaluator import executor
 from tfx_privacy.evaluation.code_version import code_version
 from tfx_privacy.evaluation.config import require_label_key, resolve_config
 from tfx_privacy.evaluation.message_files import message_to_json
+from tfx_privacy.evaluation.reference_pool import with_references
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
+from tfx_privacy.signals.errors import InputError
 
 
 class PrivacyEvaluatorSpec(ComponentSpec):
@@ -31,6 +38,9 @@ class PrivacyEvaluatorSpec(ComponentSpec):
         executor.SCHEMA: ChannelParameter(type=standard_artifacts.Schema, optional=True),
         # May be left out; given and empty, attacks must not be fitted on something else.
         executor.FIT_ON: ChannelParameter(type=PrivacySignals, optional=True, allow_empty=False),
+        executor.REFERENCE_MODELS: ChannelParameter(
+            type=ReferenceModels, optional=True, allow_empty=False
+        ),
     }
     OUTPUTS = {
         executor.METRICS: ChannelParameter(type=PrivacyMetrics),
@@ -68,6 +78,7 @@ class PrivacyEvaluator(base_beam_component.BaseBeamComponent):
         schema: types.BaseChannel | None = None,
         config: config_pb2.PrivacyConfig | None = None,
         fit_on: types.BaseChannel | None = None,
+        reference_models: types.BaseChannel | None = None,
     ) -> None:
         """Describes the node.
 
@@ -84,11 +95,22 @@ class PrivacyEvaluator(base_beam_component.BaseBeamComponent):
             fitted on what that gives away of its members, and judged on this one. Records
             that both have are left out of it. Where attacks see white-box signals, both
             models are of one architecture and both configurations have the same `seed`.
+          reference_models: ReferenceTrainer's output: an attacker that has trained models
+            of its own is measured too. `config.references` says how; `examples` have the
+            splits that they were trained on.
 
         Raises:
           InputError: If the configuration is wrong.
         """
-        resolved = resolve_config(config or config_pb2.PrivacyConfig())
+        config = config or config_pb2.PrivacyConfig()
+        if reference_models is not None:
+            config = with_references(config)
+        elif config.HasField("references"):
+            raise InputError(
+                "PrivacyEvaluator: found config.references, and no reference_models; expected "
+                "ReferenceTrainer's output as reference_models as well"
+            )
+        resolved = resolve_config(config)
         require_label_key(resolved)
         inputs = {executor.MODEL: model, executor.EXAMPLES: examples}
         if transform_graph is not None:
@@ -97,6 +119,8 @@ class PrivacyEvaluator(base_beam_component.BaseBeamComponent):
             inputs[executor.SCHEMA] = schema
         if fit_on is not None:
             inputs[executor.FIT_ON] = fit_on
+        if reference_models is not None:
+            inputs[executor.REFERENCE_MODELS] = reference_models
         super().__init__(
             PrivacyEvaluatorSpec(
                 **inputs,

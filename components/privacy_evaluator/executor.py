@@ -7,36 +7,32 @@ from collections.abc import Sequence
 from typing import Any
 
 from tfx import types
-from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_executor
-from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
+from tfx_privacy.components.example_splits import example_split, example_splits
 from tfx_privacy.evaluation.evaluate import FitOn, Outputs, TargetInputs, evaluate
 from tfx_privacy.evaluation.message_files import message_from_json
+from tfx_privacy.evaluation.reference_models_input import ReferenceModelsInput
+from tfx_privacy.evaluation.reference_pool import reference_models_input
 from tfx_privacy.evaluation.schema import check_features_in_schema
 from tfx_privacy.evaluation.summary import summary_properties
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.signals.errors import InputError
-from tfx_privacy.signals.examples import ExampleSplit
 
 MODEL = "model"
 EXAMPLES = "examples"
 TRANSFORM_GRAPH = "transform_graph"
 SCHEMA = "schema"
 FIT_ON = "fit_on"
+REFERENCE_MODELS = "reference_models"
 CONFIG = "config"
 CODE_VERSION = "code_version"
 METRICS = "metrics"
 SIGNALS = "signals"
 RECORD_RISK = "record_risk"
-
-_READABLE_PAYLOADS = (
-    example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE,
-    example_gen_pb2.PayloadFormat.FORMAT_TF_SEQUENCE_EXAMPLE,
-)
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
@@ -63,7 +59,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             check_features_in_schema(config, schema)
         content = evaluate(
             target=_target_inputs(input_dict),
-            splits=_splits(input_dict[EXAMPLES], config.splits),
+            splits=example_splits(input_dict[EXAMPLES], config.splits),
             config=config,
             outputs=Outputs(
                 metrics=artifact_utils.get_single_uri(output_dict[METRICS]),
@@ -73,6 +69,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             ),
             new_pipeline=self._make_beam_pipeline,
             fit_on=_fit_on(input_dict.get(FIT_ON, ())),
+            references=_references(input_dict),
         )
         describe_outputs(
             content.results,
@@ -116,33 +113,11 @@ def _fit_on(signals: Sequence[types.Artifact]) -> FitOn | None:
     return FitOn(signals_dir=signals[0].uri, uri=signals[0].uri)
 
 
-def _splits(examples: Sequence[types.Artifact], spec: config_pb2.SplitSpec) -> list[ExampleSplit]:
-    for artifact in examples:
-        _check_payload(artifact)
-    return [
-        ExampleSplit(name, is_member, tuple(_file_patterns(examples, name)))
-        for names, is_member in ((spec.members, True), (spec.nonmembers, False))
-        for name in names
-    ]
-
-
-def _file_patterns(examples: Sequence[types.Artifact], split: str) -> list[str]:
-    try:
-        return examples_utils.get_split_file_patterns(list(examples), split)
-    except ValueError as error:
-        found = {artifact.uri: artifact.split_names for artifact in examples}
-        raise InputError(
-            f"the examples have no split {split!r}, which the configuration names in `splits`: "
-            f"found {found}"
-        ) from error
-
-
-def _check_payload(examples: types.Artifact) -> None:
-    payload = examples_utils.get_payload_format(examples)
-    if payload not in _READABLE_PAYLOADS:
-        found = example_gen_pb2.PayloadFormat.Name(payload)
-        expected = [example_gen_pb2.PayloadFormat.Name(known) for known in _READABLE_PAYLOADS]
-        raise InputError(
-            f"the examples at {examples.uri} have payload {found}; "
-            f"expected {' or '.join(expected)} (the latter with a signature that parses)"
-        )
+def _references(input_dict: dict[str, list[types.Artifact]]) -> ReferenceModelsInput | None:
+    if not input_dict.get(REFERENCE_MODELS):
+        return None
+    uri = artifact_utils.get_single_uri(input_dict[REFERENCE_MODELS])
+    examples = input_dict[EXAMPLES]
+    return reference_models_input(
+        uri, uri, lambda split: example_split(examples, split, is_member=False)
+    )

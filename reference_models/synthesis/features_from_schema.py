@@ -28,9 +28,14 @@ if TYPE_CHECKING:
     )
 
 _NEEDED = (
-    "synthesis needs a domain for each feature: a bool_domain, a string_domain with values, or an "
-    "int_domain or float_domain with min and max"
+    "synthesis needs a domain and a dense shape for each feature: add them to the schema, or name "
+    "the feature in excluded_feature_keys if the model does without it"
 )
+_DOMAINS = {
+    "INT": "an int_domain with min and max, or a bool_domain",
+    "FLOAT": "a float_domain with min and max",
+    "BYTES": "a string_domain with its values, or a bool_domain",
+}
 
 
 def features_from_schema(
@@ -47,26 +52,24 @@ def features_from_schema(
       leave_out: Features that are not inputs of the model, such as the label.
 
     Raises:
-      InputError: If a feature has no domain, is not dense, has a domain that does not go with its
-        type, or a name to leave out is not in the schema.
+      InputError: If features have no domain, are not dense, or have a domain that does not go with
+        their type (all of them are named, with what to add); or a name to leave out is not in the
+        schema.
     """
     names = [feature.name for feature in schema.feature]
     if unknown := sorted(set(leave_out) - set(names)):
         raise InputError(f"features {unknown} to leave out are not in the schema; it has {names}")
-    return FeatureTable(
-        tuple(
-            _typed(feature, schema)
-            for feature in schema.feature
-            if feature.name not in leave_out and _in_use(feature)
-        )
-    )
-
-
-def _typed(feature: schema_pb2.Feature, schema: schema_pb2.Schema) -> Feature:
-    try:
-        return Feature(feature.name, _kind(feature, schema), _shape(feature))
-    except InputError as error:
-        raise InputError(f"feature {feature.name!r} of the schema has {error}") from error
+    features, wrong = [], []
+    for feature in schema.feature:
+        if feature.name in leave_out or not _in_use(feature):
+            continue
+        try:
+            features.append(Feature(feature.name, _kind(feature, schema), _shape(feature)))
+        except InputError as error:
+            wrong.append(f"feature {feature.name!r} of the schema has {error}")
+    if wrong:
+        raise InputError(f"{'; '.join(wrong)}. {_NEEDED[0].upper()}{_NEEDED[1:]}")
+    return FeatureTable(tuple(features))
 
 
 def _in_use(feature: schema_pb2.Feature) -> bool:
@@ -84,10 +87,7 @@ def _shape(feature: schema_pb2.Feature) -> tuple[int, ...]:
     if not feature.HasField("shape"):
         if feature.value_count.max == 1:
             return ()
-        raise InputError(
-            "any number of values; synthesis needs dense features: a shape, or a value_count of "
-            "at most 1"
-        )
+        raise InputError("any number of values: add a shape, or a value_count of at most 1")
     sizes = tuple(dim.size for dim in feature.shape.dim)
     if any(size < 1 for size in sizes):
         raise InputError(f"the shape {sizes}, expected known sizes")
@@ -97,7 +97,7 @@ def _shape(feature: schema_pb2.Feature) -> tuple[int, ...]:
 def _kind(feature: schema_pb2.Feature, schema: schema_pb2.Schema) -> Kind:
     which = feature.WhichOneof("domain_info")
     if which is None:
-        raise _no_domain("no domain")
+        raise _no_domain(feature, "no domain")
     if which == "domain":
         which, domain = _named_domain(feature.domain, schema)
     else:
@@ -109,7 +109,7 @@ def _kind(feature: schema_pb2.Feature, schema: schema_pb2.Schema) -> Kind:
         "float_domain": _from_float,
     }
     if which not in readers:
-        raise _no_domain(f"a domain of another sort, {which}")
+        raise _no_domain(feature, f"a domain of another sort, {which}")
     return readers[which](feature, domain)
 
 
@@ -130,7 +130,7 @@ def _from_bool(feature: schema_pb2.Feature, domain: schema_pb2.BoolDomain) -> Ki
 
 def _from_string(feature: schema_pb2.Feature, domain: schema_pb2.StringDomain) -> Kind:
     if not domain.value:
-        raise _no_domain("a string_domain without values")
+        raise _no_domain(feature, "a string_domain without values")
     if _type_of(feature) == "BYTES":
         return _of_values(tuple(domain.value))
     # What TFDV infers for integers that are said to be categorical.
@@ -146,15 +146,17 @@ def _from_string(feature: schema_pb2.Feature, domain: schema_pb2.StringDomain) -
 
 def _from_int(feature: schema_pb2.Feature, domain: schema_pb2.IntDomain) -> Kind:
     _require_type(feature, "INT")
-    _require_bounds(domain)
+    _require_bounds(feature, domain)
     return _of_values(range(domain.min, domain.max + 1))
 
 
 def _from_float(feature: schema_pb2.Feature, domain: schema_pb2.FloatDomain) -> Kind:
     _require_type(feature, "FLOAT")
     if domain.is_categorical:
-        raise _no_domain("a categorical float_domain, which does not say its values")
-    _require_bounds(domain)
+        raise _no_domain(
+            feature, "a float_domain that is categorical, which does not say its values"
+        )
+    _require_bounds(feature, domain)
     return BoundedReal(domain.min, domain.max)
 
 
@@ -167,15 +169,17 @@ def _require_type(feature: schema_pb2.Feature, expected: str) -> None:
         raise InputError(f"a domain of type {expected}, but is itself of type {found}")
 
 
-def _require_bounds(domain: schema_pb2.IntDomain | schema_pb2.FloatDomain) -> None:
+def _require_bounds(
+    feature: schema_pb2.Feature, domain: schema_pb2.IntDomain | schema_pb2.FloatDomain
+) -> None:
     lacking = [bound for bound in ("min", "max") if not domain.HasField(bound)]
     if lacking:
-        raise _no_domain(f"a domain without {' and '.join(lacking)}")
+        raise _no_domain(feature, f"a domain without {' and '.join(lacking)}")
     # NaN is not in order either.
     if not domain.min <= domain.max:
         raise InputError(f"a domain from {domain.min} to {domain.max}, expected min <= max")
     if not np.isfinite(domain.min) or not np.isfinite(domain.max):
-        raise _no_domain(f"a domain from {domain.min} to {domain.max}")
+        raise _no_domain(feature, f"a domain from {domain.min} to {domain.max}")
 
 
 def _type_of(feature: schema_pb2.Feature) -> str:
@@ -184,5 +188,5 @@ def _type_of(feature: schema_pb2.Feature) -> str:
     return str(schema_pb2.FeatureType.Name(feature.type))
 
 
-def _no_domain(found: str) -> InputError:
-    return InputError(f"{found}; {_NEEDED}")
+def _no_domain(feature: schema_pb2.Feature, found: str) -> InputError:
+    return InputError(f"{found}: add {_DOMAINS.get(_type_of(feature), 'a type and a domain')}")

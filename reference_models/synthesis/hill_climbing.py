@@ -136,7 +136,7 @@ def hill_climb(
 
 
 def _climb(
-    ask: TargetQueries,
+    ask: TargetQueries[NDArray[np.float64]],
     features: FeatureTable,
     wanted: NDArray[np.int64],
     generator: np.random.Generator,

@@ -35,9 +35,29 @@ def noisy(
     Raises:
       InputError: If the share is not in [0, 1], or a value is outside its domain.
     """
+    values = features.checked(rows)
+    return features.perturb(values, _chosen(values, share, generator), generator)
+
+
+def redrawn(
+    features: FeatureTable,
+    rows: NDArray[np.generic],
+    share: float,
+    generator: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Copies of records, in each of which a share of the values is drawn anew from its domain.
+
+    As `noisy`, but binary values are not flipped either: half of those chosen stay as they were.
+    """
+    values = features.checked(rows)
+    return features.redraw(values, _chosen(values, share, generator), generator)
+
+
+def _chosen(
+    values: NDArray[np.float64], share: float, generator: np.random.Generator
+) -> NDArray[np.bool_]:
     if not 0 <= share <= 1:
         raise InputError(f"the share of noise must be in [0, 1], found {share}")
-    values = features.checked(rows)
-    count = int(np.floor(share * features.width + 0.5))
-    chosen = choose(np.full(len(values), count), features.width, generator)
-    return features.perturb(values, chosen, generator)
+    rows, width = values.shape
+    count = int(np.floor(share * width + 0.5))
+    return choose(np.full(rows, count), width, generator)

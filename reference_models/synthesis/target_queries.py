@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +13,17 @@ from tfx_privacy.signals.errors import InputError
 # Rows [m, width] of features to probabilities [m, classes].
 Target = Callable[[NDArray[np.float64]], NDArray[np.generic]]
 
+# What a target is asked about: rows, or serialised records.
+Asked = TypeVar("Asked", bound=Sized)
+
 # A service may round what it returns.
 _SUM_TOLERANCE = 0.01
 
 
-class TargetQueries:
+class TargetQueries(Generic[Asked]):
     """Calls a target, checks what it answers, and counts the rows it was asked about."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Callable[[Asked], NDArray[np.generic]]) -> None:
         self._target = target
         self._classes: int | None = None
         self._count = 0
@@ -34,11 +38,11 @@ class TargetQueries:
         """Classes that it answers with; 0 before the first call."""
         return self._classes or 0
 
-    def __call__(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    def __call__(self, rows: Asked) -> NDArray[np.float64]:
         """Probabilities of rows.
 
         Args:
-          rows: [m, width], m at least 1.
+          rows: [m, width], or m serialised records; m at least 1.
 
         Returns:
           [m, classes]; all calls give as many classes.

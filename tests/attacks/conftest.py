@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
+from tfx_privacy.attacks.confidence import Confidence
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.signals.batch import Signals
 from tfx_privacy.signals.losses import losses
+from tfx_privacy.signals.reference_signals import ReferenceSignals
 
 
 @pytest.fixture(scope="session")
@@ -120,3 +122,39 @@ def auc() -> Callable[[np.ndarray, np.ndarray], float]:
         return float(statistic / member.sum() / (~member).sum())
 
     return area
+
+
+@pytest.fixture(scope="session")
+def with_references() -> Callable[..., Signals]:
+    """The signals with those of reference models in pairs, which know how hard each row is.
+
+    A row's difficulty is the target's log-odds of its true class without what membership
+    adds, `leak`, and noise of deviation 1; a model's log-odds are that, noise of its own,
+    and `leak` where the row was in training. With no leak nothing tells of membership. Of
+    other tasks than classification there are losses alone.
+    """
+
+    def add(signals, models=8, queries=1, leak=1.0, seed=0, *, online=True) -> Signals:
+        generator = np.random.default_rng(seed)
+        rows = len(signals)
+        first = generator.random((rows, models // 2)) < 0.5
+        inside = np.stack([first, ~first], axis=2).reshape(rows, models) & online
+        noise = generator.normal(size=(rows, models, queries))
+        if signals.task not in (config_pb2.BINARY, config_pb2.MULTICLASS):
+            loss = signals.loss[:, None] * np.exp(noise[:, :, 0] - inside)
+            references = ReferenceSignals(inside, loss.astype(np.float32))
+            return dataclasses.replace(signals, references=references)
+        target = Confidence().score(signals)
+        hard = target - leak * signals.member + generator.normal(size=rows)
+        logit = (hard[:, None, None] + leak * inside[:, :, None] + noise).astype(np.float32)
+        further = generator.normal(size=(rows, queries))
+        further[:, 0] = 0.0
+        references = ReferenceSignals(
+            inside=inside,
+            loss=np.logaddexp(0, -logit[:, :, 0].astype(np.float64)).astype(np.float32),
+            logit=logit,
+            target_logit=(target[:, None] + further).astype(np.float32),
+        )
+        return dataclasses.replace(signals, references=references)
+
+    return add

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tfx_privacy.attacks.attacker import LimitedAttacker
+from tfx_privacy.attacks.attacker import SIGNALS, LimitedAttacker
 from tfx_privacy.attacks.attacker_name import attack_of, split_name
 from tfx_privacy.attacks.confidence import Confidence
 from tfx_privacy.attacks.entropy import Entropy
@@ -18,6 +18,7 @@ from tfx_privacy.attacks.network import Network
 from tfx_privacy.attacks.out_of_fold import out_of_fold_scores
 from tfx_privacy.attacks.quantile_regression import QuantileRegression
 from tfx_privacy.attacks.registry import resolve_attacks
+from tfx_privacy.attacks.shadow_models import ShadowModels, learn_shadow_models
 from tfx_privacy.attacks.threshold import ThresholdAttack
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 
@@ -157,6 +158,32 @@ def test_says_what_it_does_not_see_of_the_model(leaky, with_white_box):
     scores = some.fit(signals, seed=0).score(signals)
     without = dataclasses.replace(signals, gradient_norms={}, gradient_sketches={})
     np.testing.assert_array_equal(everything.fit(without, seed=0).score(without), scores)
+
+
+def test_who_sees_no_references_has_no_reference_models(leaky, with_references):
+    signals = with_references(leaky(config_pb2.MULTICLASS, rows=60))
+    answers = ("logits", "loss", "label")
+    hidden = "its attacker does not see references, which the attack needs"
+
+    for attack in resolve_attacks(["reference"])[:-1]:
+        weak, strong = (limited(attack, signals=names) for names in (answers, SIGNALS))
+        assert not weak.sees_references
+        assert strong.sees_references
+        # It is fitted on the rows that the attack is fitted on, so that their AUC compare.
+        assert weak.wide_columns == strong.wide_columns == ("references",)
+        assert weak.cannot_run(signals) == hidden
+        assert "was given none" in weak.cannot_run(dataclasses.replace(signals, references=None))
+        assert strong.cannot_run(signals) is None
+        np.testing.assert_array_equal(
+            strong.fit(signals, seed=0).score(signals), attack.fit(signals, seed=0).score(signals)
+        )
+    # Not even to learn from.
+    shadow = ShadowModels(learn_shadow_models(signals, seed=0))
+    assert limited(shadow, signals=answers).cannot_run(signals) == hidden
+    assert limited(shadow, signals=("logits", "label", "references")).cannot_run(signals) is None
+    spy = _Spy()
+    limited(spy, signals=answers).fit(signals, seed=0)
+    assert spy.seen[0].references is None
 
 
 def test_who_sees_the_entropy_alone_is_given_that_of_the_logits(leaky):

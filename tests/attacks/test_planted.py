@@ -17,7 +17,7 @@ from tfx_privacy.signals.losses import losses
 # The white-box network has tests of its own: Keras trains it.
 ATTACKS = [
     attack
-    for attack in resolve_attacks(["thorough", "white_box"])
+    for attack in resolve_attacks(["thorough", "white_box", "reference"])
     if attack.name != "white_box_network"
 ]
 SEE = [attack for attack in ATTACKS if attack.sees_planted]
@@ -32,7 +32,7 @@ TASKS = {
 
 
 @pytest.fixture(params=list(TASKS.values()), ids=list(TASKS))
-def halves(request, leaky, make_signals, with_white_box):
+def halves(request, leaky, make_signals, with_white_box, with_references):
     """Rows without a leak, on two sides, of one task."""
     task, columns = request.param
 
@@ -41,7 +41,7 @@ def halves(request, leaky, make_signals, with_white_box):
         if columns == 2:
             z = np.concatenate([np.zeros_like(signals.logits), signals.logits], axis=1) + 3.0
             signals = make_signals(task, z, signals.label, signals.member, seed)
-        return with_white_box(signals, seed)
+        return with_references(with_white_box(signals, seed), seed=seed, leak=0.0)
 
     return make
 
@@ -121,12 +121,13 @@ def test_a_row_is_planted_alike_in_any_company(halves):
 
 @pytest.mark.parametrize("scale", [1e-3, 40.0, 1e6, 1e30])
 @pytest.mark.parametrize("columns", [2, 5])
-def test_logits_of_any_size(make_signals, with_white_box, scale, columns):
+def test_logits_of_any_size(make_signals, with_white_box, with_references, scale, columns):
     generator = np.random.default_rng(0)
     logits = scale * generator.normal(size=(400, columns))
     label = np.where(generator.random(400) < 0.9, logits.argmax(axis=1), 0)
     # Rows that are very sure have gradients of 0.
-    signals = with_white_box(make_signals(config_pb2.MULTICLASS, logits, label, np.arange(400) % 2))
+    signals = make_signals(config_pb2.MULTICLASS, logits, label, np.arange(400) % 2)
+    signals = with_references(with_white_box(signals), leak=0.0)
     rows = np.arange(400) < 20
 
     planted = plant(signals, rows, None)
@@ -139,13 +140,14 @@ def test_logits_of_any_size(make_signals, with_white_box, scale, columns):
         assert scores[rows].min() > scores[~rows].max(), attack.name
 
 
-def test_many_classes_with_evenly_shared_rest(make_signals, with_white_box):
+def test_many_classes_with_evenly_shared_rest(make_signals, with_white_box, with_references):
     # The entropy of a row depends on how the rest is shared, most where it is even.
     logits = np.zeros((60, 1000))
     logits[:30] = -50.0 * (np.arange(1000) > 1)
     label = np.zeros(60, np.int64)
     logits[:, 0] += 12.0
-    signals = with_white_box(make_signals(config_pb2.MULTICLASS, logits, label, np.arange(60) % 2))
+    signals = make_signals(config_pb2.MULTICLASS, logits, label, np.arange(60) % 2)
+    signals = with_references(with_white_box(signals), leak=0.0)
     rows = np.arange(60) >= 50
 
     planted = plant(signals, rows, None)
@@ -271,4 +273,9 @@ def test_a_layer_that_the_leak_knows_nothing_of_is_an_error(halves):
 
 def test_these_attacks_do_not_see_it():
     unseen = [attack.name for attack in ATTACKS if not attack.sees_planted]
-    assert unseen == ["correctness", "logistic_regression_activations"]
+    assert unseen == [
+        "correctness",
+        "logistic_regression_activations",
+        "attack_r",
+        "shadow_models",
+    ]

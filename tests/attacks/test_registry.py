@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from tfx_privacy.attacks.reference_names import REFERENCE_ATTACKS, SHADOW_MODELS
 from tfx_privacy.attacks.registry import describe_attacks, resolve_attacks
 from tfx_privacy.attacks.white_box_names import ATTACK_NETWORK, WHITE_BOX_ATTACKS
 from tfx_privacy.attacks.white_box_network import WhiteBoxNetwork
@@ -40,6 +41,16 @@ WHITE_BOX = [
     "boosted_trees_white_box",
     "white_box_network",
 ]
+REFERENCE = [
+    "lira_online",
+    "lira_online_fixed_variance",
+    "lira_offline",
+    "lira_offline_fixed_variance",
+    "rmia_online",
+    "rmia_offline",
+    "attack_r",
+    "shadow_models",
+]
 
 
 def names(wanted):
@@ -51,6 +62,7 @@ def test_sets_stand_for_their_attacks():
     assert names(["standard"]) == STANDARD
     assert names(["thorough"]) == THOROUGH
     assert names(["white_box"]) == WHITE_BOX
+    assert names(["reference"]) == REFERENCE
 
 
 def test_order_is_kept_and_repetitions_are_dropped():
@@ -61,7 +73,8 @@ def test_order_is_kept_and_repetitions_are_dropped():
 
 def test_unknown_names_are_named_and_the_known_ones_listed():
     with pytest.raises(
-        ValueError, match=r"'lira', 'losses'.*loss_threshold.*fast, standard, thorough, white_box"
+        ValueError,
+        match=r"'lira', 'losses'.*loss_threshold.*fast, standard, thorough, white_box, reference",
     ):
         resolve_attacks(["losses", "entropy", "lira"])
 
@@ -69,7 +82,8 @@ def test_unknown_names_are_named_and_the_known_ones_listed():
 def test_every_attack_says_what_it_is():
     described = dict(describe_attacks())
 
-    assert list(described) == ["fast", "standard", "thorough", "white_box", *THOROUGH, *WHITE_BOX]
+    sets = ["fast", "standard", "thorough", "white_box", "reference"]
+    assert list(described) == [*sets, *THOROUGH, *WHITE_BOX, *REFERENCE]
     for name, text in described.items():
         assert text.endswith("."), name
         assert 20 < len(text) < 200, name
@@ -114,3 +128,18 @@ def test_who_reads_results_alone_knows_which_look_inside() -> None:
     attacks = resolve_attacks(["thorough", "white_box"])
     assert {attack.name for attack in attacks if attack.white_box_seen} == WHITE_BOX_ATTACKS
     assert WhiteBoxNetwork.name == ATTACK_NETWORK
+
+
+def test_attacks_with_reference_models_say_what_they_look_at() -> None:
+    attacks = {attack.name: attack for attack in resolve_attacks(["reference"])}
+    shadow = attacks.pop(SHADOW_MODELS)
+
+    assert all(one.wide_columns == ("references",) for one in attacks.values())
+    assert not shadow.wide_columns
+    assert [name for name, one in attacks.items() if one.is_trained] == [
+        "rmia_online",
+        "rmia_offline",
+    ]
+    everything = resolve_attacks(["thorough", "white_box", "reference"])
+    taking = {attack.name for attack in everything if attack.takes_reference_models}
+    assert taking == REFERENCE_ATTACKS == set(REFERENCE)

@@ -9,7 +9,16 @@ import pytest
 
 from tfx_privacy.evaluation import code_version
 
-_ROOMS = ("signals", "attacks", "metrics", "verdict", "reports", "evaluation", "components")
+_ROOMS = (
+    "signals",
+    "attacks",
+    "reference_models",
+    "metrics",
+    "verdict",
+    "reports",
+    "evaluation",
+    "components",
+)
 
 
 @pytest.fixture

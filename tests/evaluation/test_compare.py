@@ -173,3 +173,25 @@ def test_other_settings_of_white_box_attacks_are_warned_of(tmp_path: Path) -> No
         "sketch_rows: 16 } attack_network { epochs: 1 } in a; white_box { sketch_rows: 16 } "
         "attack_network { epochs: 50 } in b."
     )
+
+
+def test_other_reference_models_are_warned_of(tmp_path: Path) -> None:
+    plain = _measure(tmp_path / "plain")
+    folders = [str(plain)]
+    for name, models in (("a", 4), ("b", 8)):
+        content = read_metrics(str(plain))
+        content.results.config.references.rmia_gamma = 2
+        trained = content.results.references.trained.config
+        trained.models = models
+        trained.offline.splits.append("rest")
+        write_metrics(content, str(tmp_path / name))
+        folders.append(str(tmp_path / name))
+    (told,) = (each for each in compare(folders).warnings if each.startswith("Reference models"))
+    rest = (
+        "models trained on halves of rest, apart from the records judged, one query a record, "
+        "RMIA's gamma 2 and a chosen on them"
+    )
+    assert told == (
+        "Reference models, or how they are asked and compared, differ: none in plain; "
+        f"4 {rest} in a; 8 {rest} in b."
+    )

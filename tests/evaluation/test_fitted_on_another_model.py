@@ -188,10 +188,15 @@ def _refused(
     assert not output.exists()
 
 
-def test_white_box_signals_of_saved_predictions(tmp_path: Path) -> None:
-    config = config_pb2.PrivacyConfig(white_box={})
+@pytest.mark.parametrize(
+    ("field", "words"), [("white_box", "gradients"), ("references", "reference models")]
+)
+def test_what_is_computed_of_models_is_not_to_be_had_of_saved_predictions(
+    tmp_path: Path, field: str, words: str
+) -> None:
+    config = config_pb2.PrivacyConfig(**{field: {}})
     with (
-        pytest.raises(InputError, match=r"white_box is set, which cannot be followed: gradients"),
+        pytest.raises(InputError, match=f"^{field} is set, which cannot be followed: {words}"),
         whole_output(str(tmp_path / "out")) as outputs,
     ):
         measure("m.npz", "n.npz", config, outputs, beam.Pipeline)

@@ -162,7 +162,7 @@ def test_counts_that_do_not_add_up_are_refused(measured: Measured, tmp_path: Pat
     [
         (BINARY_FILE, None, "holds no metrics"),
         (BINARY_FILE, b"\xff\xff\xff", "not a PrivacyResults"),
-        (BINARY_FILE, b"\x08\x63", "schema version 99; expected 4"),
+        (BINARY_FILE, b"\x08\x63", "schema version 99; expected 5"),
         (COUNTS_FILE, b"no parquet", "not a Parquet file"),
         (COUNTS_FILE, None, "cannot read"),
     ],

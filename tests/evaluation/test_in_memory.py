@@ -96,10 +96,11 @@ def test_too_few_rows_are_an_error() -> None:
         measure_in_memory(Signals.concatenate(signals), results_pb2.TargetModel(), _CONFIG)
 
 
-def test_white_box_signals_are_not_to_be_had_in_memory() -> None:
+@pytest.mark.parametrize("field", ["white_box", "references"])
+def test_what_is_computed_of_models_is_not_to_be_had_in_memory(field: str) -> None:
     signals = [_signals(*_predictions(20, 0.0, 1), is_member=side) for side in (True, False)]
-    config = config_pb2.PrivacyConfig(attacks=["fast"], white_box={})
-    with pytest.raises(InputError, match=r"^white_box is set, which cannot be followed"):
+    config = config_pb2.PrivacyConfig(attacks=["fast"], **{field: {}})
+    with pytest.raises(InputError, match=rf"^{field} is set, which cannot be followed"):
         measure_in_memory(Signals.concatenate(signals), results_pb2.TargetModel(), config)
 
 

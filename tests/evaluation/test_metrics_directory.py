@@ -66,7 +66,7 @@ def test_metrics_of_an_earlier_version_are_refused_with_what_to_do(copied: Path)
     results = read_metrics(str(copied)).results
     results.schema_version = 1
     (copied / BINARY_FILE).write_bytes(results.SerializeToString())
-    with pytest.raises(InputError, match=r"schema version 1; expected 4.*Measure the model again"):
+    with pytest.raises(InputError, match=r"schema version 1; expected 5.*Measure the model again"):
         read_metrics(str(copied))
 
 

@@ -28,6 +28,7 @@ def run_taxi() -> Callable[..., RunSummary]:
         hyperparameters: Mapping[str, object],
         thresholds: thresholds_pb2.PrivacyThresholds | None = None,
         privacy_config: config_pb2.PrivacyConfig | None = None,
+        references: int | None = None,
     ) -> RunSummary:
         from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
@@ -43,6 +44,7 @@ def run_taxi() -> Callable[..., RunSummary]:
             hyperparameters=hyperparameters,
             thresholds=thresholds,
             privacy_config=privacy_config,
+            references=references,
         )
         with logs_in(output / LOG_FILE):
             LocalDagRunner().run(pipeline)

@@ -48,3 +48,9 @@ def test_tfx_words_its_records_so() -> None:
     assert taxi_progress._STARTED in runner
     assert taxi_progress._ENDED in runner
     assert taxi_progress._CACHED in inspect.getsource(launcher)
+
+
+def test_reference_trainer_words_its_records_so() -> None:
+    from tfx_privacy.components.reference_trainer import executor
+
+    assert executor.PROGRESS == taxi_progress._REFERENCES

@@ -285,7 +285,7 @@ def _results(evidence: Evidence, best: str) -> results_pb2.PrivacyResults:
         confidence=0.95,
     )
     results = results_pb2.PrivacyResults(
-        schema_version=4,
+        schema_version=5,
         package_version="0.1.0",
         code_digest="5f2b7f0c94ab4de1a1c0",
         model=results_pb2.TargetModel(

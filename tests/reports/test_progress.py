@@ -80,7 +80,17 @@ def test_an_error_in_a_stage_goes_through_as_it_is(console: Console) -> None:
 
 def test_every_stage_that_results_tell_the_time_of_has_words() -> None:
     """Those of StageTime in the results, and of a terminal the report."""
-    stages = ("observe", "read", "select", "fit", "controls", "score", "exact", "evidence")
+    stages = (
+        "observe",
+        "read",
+        "references",
+        "select",
+        "fit",
+        "controls",
+        "score",
+        "exact",
+        "evidence",
+    )
     assert not [stage for stage in (*stages, "report") if stage not in STAGES]
 
 

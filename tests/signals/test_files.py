@@ -19,52 +19,6 @@ from tfx_privacy.signals.table_writer import TableWriter, commit, remove_table
 
 
 @pytest.fixture(scope="module")
-def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A folder that only Beam can reach: a local one under a scheme of its own."""
-    from apache_beam.io.localfilesystem import LocalFileSystem
-
-    root = tmp_path_factory.mktemp("remote")
-
-    class MirrorFileSystem(LocalFileSystem):
-        @classmethod
-        def scheme(cls) -> str:
-            return "mirror"
-
-        def join(self, basepath, *paths):
-            return "/".join([basepath.rstrip("/"), *paths])
-
-        def _here(self, path):
-            return str(root / path.removeprefix("mirror://"))
-
-        def _list(self, dir_or_prefix):
-            from apache_beam.io.filesystem import FileMetadata
-
-            for found in super()._list(self._here(dir_or_prefix)):
-                there = "mirror://" + str(Path(found.path).relative_to(root))
-                yield FileMetadata(there, found.size_in_bytes, found.last_updated_in_seconds)
-
-        def create(self, path, *args, **kwargs):
-            Path(self._here(path)).parent.mkdir(parents=True, exist_ok=True)
-            return super().create(self._here(path), *args, **kwargs)
-
-        def open(self, path, *args, **kwargs):
-            return super().open(self._here(path), *args, **kwargs)
-
-        def rename(self, sources, targets):
-            super().rename([*map(self._here, sources)], [*map(self._here, targets)])
-
-        def exists(self, path):
-            return super().exists(self._here(path))
-
-        def delete(self, paths):
-            super().delete([*map(self._here, paths)])
-
-    # Beam finds file systems among the subclasses of its own, which must stay alive for that.
-    yield "mirror://folder"
-    del MirrorFileSystem
-
-
-@pytest.fixture(scope="module")
 def object_store() -> Iterator[dict[str, bytes]]:
     """What lies under `objects://`, where folders are but the beginnings of names."""
     from apache_beam.io.filesystem import BeamIOError, FileMetadata
@@ -263,3 +217,20 @@ def test_a_signals_table_is_written_and_read(folder: str):
 def test_a_scheme_that_no_file_system_has_is_an_error_that_names_the_path():
     with pytest.raises(InputError, match=r"cannot write 'nosuch://folder/a.txt'"):
         files.write_text_whole("nosuch://folder/a.txt", "a")
+
+
+def test_a_folder_is_copied_with_all_that_is_in_it(folder: str, tmp_path: Path):
+    for name in ("model", "variables/weights", "assets/deep/words"):
+        files.write_text_whole(files.join(f"{folder}/source", name), name)
+    names = ["assets/deep/words", "model", "variables/weights"]
+
+    files.copy_folder(f"{folder}/source", f"{folder}/target")
+    files.copy_folder(f"{folder}/target", str(tmp_path / "back"))
+
+    assert files.files_below(f"{folder}/target") == names
+    assert files.files_below(str(tmp_path / "back")) == names
+    assert (tmp_path / "back" / "assets" / "deep" / "words").read_text() == names[0]
+
+
+def test_below_a_folder_that_is_not_there_there_are_no_files(tmp_path: Path):
+    assert files.files_below(str(tmp_path / "nowhere")) == []

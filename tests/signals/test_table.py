@@ -176,13 +176,13 @@ def test_the_description_comes_back_and_counts():
 
 
 def test_a_description_of_another_version_is_refused():
-    text = DESCRIPTION.to_json().replace('"schema_version": 4', '"schema_version": 3')
+    text = DESCRIPTION.to_json().replace('"schema_version": 5', '"schema_version": 4')
 
-    with pytest.raises(InputError, match="schema version 3: expected 4"):
+    with pytest.raises(InputError, match="schema version 4: expected 5"):
         TableDescription.from_json(text)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"schema_version": 4}'])
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"schema_version": 5}'])
 def test_what_is_no_description_is_refused(text: str):
     with pytest.raises(InputError, match="not the description of a signals table"):
         TableDescription.from_json(text)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tfx_privacy.signals.errors import InputError
-from tfx_privacy.signals.tfrecord import read_records, records_in_start
+from tfx_privacy.signals.tfrecord import open_to_write, read_records, records_in_start
 
 RECORDS = [b"one", b"", b"three" * 1000, bytes(range(256))]
 
@@ -93,3 +93,49 @@ def test_records_are_counted_in_the_start_of_a_file(tmp_path: Path, name: str):
     records, read = records_in_start(path, size // 4)
     assert read == size // 4
     assert records == pytest.approx(250, abs=5)
+
+
+@pytest.mark.parametrize("name", ["plain", "packed.gz"])
+def test_tensorflow_reads_what_was_written_bit_by_bit(tmp_path: Path, name: str):
+    import tensorflow as tf
+
+    for path in (tmp_path / "one" / name, tmp_path / "two" / name):
+        with open_to_write(str(path)) as writer:
+            writer.write(RECORDS[:2])
+            writer.write([])
+            writer.write(RECORDS[2:])
+
+    read = tf.data.TFRecordDataset(str(path), "GZIP" if path.suffix == ".gz" else "")
+    assert [record.numpy() for record in read] == RECORDS
+    assert path.read_bytes() == (tmp_path / "one" / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["plain", "packed.gz"])
+def test_nothing_written_is_a_file_without_records(tmp_path: Path, name: str):
+    with open_to_write(str(tmp_path / name)):
+        pass
+
+    assert list(read_records(str(tmp_path / name))) == []
+
+
+def test_noise_is_stored_and_text_is_packed(tmp_path: Path):
+    noise, text = random.Random(0).randbytes(100_000), b"the same " * 10_000
+    for name, record in (("noise.gz", noise), ("text.gz", text)):
+        with open_to_write(str(tmp_path / name)) as writer:
+            writer.write([record])
+        assert list(read_records(str(tmp_path / name))) == [record]
+
+    assert (tmp_path / "noise.gz").stat().st_size > len(noise)
+    assert (tmp_path / "text.gz").stat().st_size < len(text) / 20
+
+
+def test_a_writer_that_fails_leaves_no_file(tmp_path: Path):
+    def fail() -> None:
+        with open_to_write(str(tmp_path / "packed.gz")) as writer:
+            writer.write(RECORDS)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+
+    assert list(tmp_path.iterdir()) == []

@@ -189,7 +189,7 @@ def test_a_baseline_at_fault_is_cannot_tell(measurements, fault: str) -> None:
             why = "contradicts itself: upper of AUC of 'a': found 0.9"
         case "version":
             before.results.schema_version = 1
-            why = "found schema version 1, expected 4"
+            why = "found schema version 1, expected 5"
         case "no counts":
             evidence = dataclasses.replace(evidence, counts={})
             why = "the baseline at /metrics/before has no counts"

@@ -70,7 +70,7 @@ def _set(path: str, value: object) -> Callable[[results_pb2.PrivacyResults], Non
         ),
         (_set("best_attack", "c"), "best attack: found 'c', expected one of a, b"),
         (_set("best_of_attacks.0.value.upper", 0.5), "upper of AUC of the best attack: found 0.5"),
-        (_set("schema_version", 1), "found schema version 1, expected 4"),
+        (_set("schema_version", 1), "found schema version 1, expected 5"),
         (lambda results: results.attacks.pop(), "found counts of b, but no results of theirs"),
         (lambda results: results.attacks.append(results.attacks[0]), "listed twice among a, b, a"),
         (lambda results: results.config.attacks.append("c"), "found c asked for by the config"),

@@ -54,8 +54,12 @@ def test_kinds_follow_from_domains():
 @pytest.mark.parametrize(
     ("kind", "domain", "message"),
     [
-        ("INT", "", "has no domain; synthesis needs a domain for each feature"),
-        ("FLOAT", "float_domain { min: 0 }", "has a domain without max; synthesis needs"),
+        ("INT", "", "has no domain: add an int_domain with min and max, or a bool_domain"),
+        (
+            "FLOAT",
+            "float_domain { min: 0 }",
+            "has a domain without max: add a float_domain with min and max",
+        ),
         ("INT", "int_domain {}", "has a domain without min and max"),
         ("FLOAT", "float_domain { min: 0 max: inf }", "has a domain from 0.0 to inf"),
         ("INT", "int_domain { min: 2 max: 1 }", "has a domain from 2 to 1, expected min <= max"),
@@ -67,12 +71,12 @@ def test_kinds_follow_from_domains():
         ),
         ("INT", 'string_domain { value: "a" }', r"values that are no integers: \['a'\]"),
         ("BYTES", 'domain: "lost"', "has the domain 'lost', which is not in the schema"),
-        ("BYTES", "url_domain {}", "has a domain of another sort, url_domain; synthesis needs"),
+        ("BYTES", "url_domain {}", "has a domain of another sort, url_domain: add a string_dom"),
         ("BYTES", 'string_domain { value: "a" value: "a" }', "come more than once"),
         (
             "FLOAT",
             "float_domain { min: 0 max: 9 is_categorical: true }",
-            "categorical float_domain, which does not say its values",
+            "float_domain that is categorical, which does not say its values",
         ),
     ],
 )
@@ -85,7 +89,7 @@ def test_a_feature_without_a_usable_domain_is_named(kind, domain, message):
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        ("", "any number of values; synthesis needs dense features"),
+        ("", "any number of values: add a shape, or a value_count of at most 1"),
         ("value_count { max: 3 }", "any number of values"),
         ("shape { dim { size: 2 } dim {} }", r"the shape \(2, 0\), expected known sizes"),
     ],
@@ -93,6 +97,25 @@ def test_a_feature_without_a_usable_domain_is_named(kind, domain, message):
 def test_a_feature_must_be_dense(shape, message):
     with pytest.raises(InputError, match=f"feature 'x' of the schema has {message}"):
         features_from_schema(schema_of(one("x", "INT", "bool_domain {}", shape)))
+
+
+def test_all_features_without_a_domain_are_named_at_once():
+    schema = schema_of(
+        one("fine", "INT", "bool_domain {}")
+        + one("fare", "FLOAT", "")
+        + one("zone", "INT", "")
+        + one("words", "BYTES", "string_domain { value: 'a' value: 'b' }", "")
+    )
+    with pytest.raises(InputError) as found:
+        features_from_schema(schema)
+    assert str(found.value) == (
+        "feature 'fare' of the schema has no domain: add a float_domain with min and max; feature "
+        "'zone' of the schema has no domain: add an int_domain with min and max, or a "
+        "bool_domain; feature 'words' of the schema has any number of values: add a shape, or a "
+        "value_count of at most 1. Synthesis needs a domain and a dense shape for each feature: "
+        "add them to the schema, or name the feature in excluded_feature_keys if the model does "
+        "without it"
+    )
 
 
 def test_what_is_left_out_must_be_there():

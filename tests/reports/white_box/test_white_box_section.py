@@ -128,7 +128,7 @@ def test_many_layers_and_notes_are_cut_and_counted(with_white_box, maker):
     section = white_box_section(with_white_box(found)[1])
     assert (len(section.layers), section.layers_not_shown) == (200, 30)
     assert (len(section.panels), len(section.notes), section.notes_not_shown) == (50, 20, 5)
-    assert section.notes[0] == "note 0."
+    assert section.notes[0] == "Note 0."
 
 
 def test_hostile_names_and_notes_are_shown_and_not_obeyed(page_of, maker):
