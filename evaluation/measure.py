@@ -121,12 +121,6 @@ def _require_honourable(config: config_pb2.PrivacyConfig) -> None:
     if config.HasField("references"):
         raise InputError(
             "references is set, which cannot be followed: reference models are asked about "
-            "examples, and saved predictions are one model's answers alone; expected it unset, or "
-            "a SavedModel (`tfx-privacy evaluate --reference-models`)"
-        )
-    if config.HasField("references"):
-        raise InputError(
-            "references is set, which cannot be followed: reference models are asked about "
             "examples, and saved predictions have none; expected it unset, or a SavedModel and its "
             "examples (`tfx-privacy evaluate`)"
         )

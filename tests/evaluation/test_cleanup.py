@@ -33,7 +33,7 @@ def _files(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("keep_signals", [True, False])
-@pytest.mark.parametrize("stage", ["assemble_results", "write_metrics"])
+@pytest.mark.parametrize("stage", ["results_of_table", "write_metrics"])
 def test_a_late_failure_leaves_no_rows_and_no_scores(
     measured: Measured,
     tmp_path: Path,
@@ -72,10 +72,10 @@ def test_other_files_in_the_folders_stay(
 
     inputs = measured("small").parent
 
-    def fail(**kwargs: object) -> None:
+    def fail(*args: object) -> None:
         raise RuntimeError("late")
 
-    monkeypatch.setattr(attack_table, "assemble_results", fail)
+    monkeypatch.setattr(attack_table, "results_of_table", fail)
     with pytest.raises(RuntimeError, match="late"):
         _measure(inputs, tmp_path)
 
@@ -87,13 +87,13 @@ def test_an_error_while_deleting_hides_neither_the_first_nor_the_other_folders(
 ) -> None:
     inputs = measured("small").parent
 
-    def fail(**kwargs: object) -> None:
+    def fail(*args: object) -> None:
         raise RuntimeError("first")
 
     def cannot_delete(folder: str) -> None:
         raise OSError(f"cannot delete {folder}")
 
-    monkeypatch.setattr(attack_table, "assemble_results", fail)
+    monkeypatch.setattr(attack_table, "results_of_table", fail)
     monkeypatch.setattr(attack_table, "remove_folder", cannot_delete)
     with pytest.raises(RuntimeError, match="first"):
         _measure(inputs, tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 import pytest
@@ -25,7 +26,7 @@ NOT_RUN = {
 
 @pytest.mark.parametrize("name", list(NOT_RUN))
 def test_what_is_measured_is_let_through(
-    worlds: Callable[[str], object], tmp_path: Path, name: str
+    worlds: Callable[[str], Any], tmp_path: Path, name: str
 ) -> None:
     world = worlds(name)
     with whole_output(str(tmp_path / "out")) as outputs:

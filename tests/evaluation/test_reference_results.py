@@ -103,7 +103,9 @@ def _observed(rows: int) -> results_pb2.ReferenceResults:
         config=references_pb2.ReferenceModelsConfig(models=K, online={}),
         pool={"records": whole.records, "digest": whole.digest},
         models=[
-            {"index": index, "trained_on": sets[index % 2], "held_out": sets[1 - index % 2]}
+            references_pb2.ReferenceModel(
+                index=index, trained_on=sets[index % 2], held_out=sets[1 - index % 2]
+            )
             for index in range(K)
         ],
     )
@@ -115,7 +117,9 @@ def _observed(rows: int) -> results_pb2.ReferenceResults:
         records_inside=rows,
         records=rows,
         losses=[
-            {"index": one.index, "inside": one.trained_on.records, "outside": one.held_out.records}
+            results_pb2.ReferenceModelLosses(
+                index=one.index, inside=one.trained_on.records, outside=one.held_out.records
+            )
             for one in trained.models
         ],
         difference={"records": rows, "p_value": 1.0},

@@ -33,7 +33,7 @@ _TABLE = TableDescription(
     has_loss=True,
     has_units=False,
     has_weight=False,
-    references=ReferenceLayout(models=64, queries=18, has_logits=True),
+    references=ReferenceLayout(models=128, queries=18, has_logits=True),
     identity=IdentityDescription("key", "trip"),
     splits=(),
     buckets=1,
@@ -42,8 +42,8 @@ _TABLE = TableDescription(
 
 
 def test_a_side_has_so_many_rows_as_fit_and_at_most_20_000() -> None:
-    # By hand: 64 * 5 + 4 * 65 * 18 = 5,000 bytes a row; 128 MB a side.
-    assert wide_rows(_TABLE, 1_000_000, 0, ("references",)) == (128 << 20) // 5_000
+    # By hand: 128 * 5 + 4 * 129 * 18 = 9,928 bytes a row; 128 MB a side.
+    assert wide_rows(_TABLE, 1_000_000, 0, ("references",)) == (128 << 20) // 9_928
     few = dataclasses.replace(_TABLE, references=ReferenceLayout(4, 1, has_logits=True))
     assert wide_rows(few, 1_000_000, 0, ("references",)) == 20_000
     # Where no attack looks at them they take no room.

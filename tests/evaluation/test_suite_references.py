@@ -177,7 +177,9 @@ def test_controls_on_rows_with_references(config, shadow_rows, online) -> None:
     evidence = Evidence(edges={}, counts={}, controls=halved.runs)
     negative = judge_negative(results_pb2.NegativeControl(), evidence, [])
     assert negative.outcome is ControlOutcome.PASSED, negative.reason
-    control = results_pb2.PositiveControl(runs=[{"share": share} for share in POSITIVE_SHARES])
+    control = results_pb2.PositiveControl(
+        runs=[results_pb2.PlantedLeak(share=share) for share in POSITIVE_SHARES]
+    )
     for limit in (0.55, 0.7):
         positive = judge_positive(control, evidence, limit)
         assert positive.outcome is ControlOutcome.PASSED, positive.reason
