@@ -158,9 +158,9 @@ def _kept(path: Path, make: Callable[[], Found]) -> Found:
 
 
 def _over_seeds(values: Sequence[float]) -> str:
-    """The mean, and where there are several Student's interval of it."""
+    """The mean, and from three on Student's interval of it."""
     mean = float(np.mean(values))
-    if len(values) < 2:
+    if len(values) < 3:
         return share(mean)
     half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
     return f"{share(mean)} ({share(mean - half)} to {share(mean + half)})"
@@ -232,7 +232,7 @@ def _synthesis(runs: Runs) -> str:
     rows = []
     for of in _by_source(runs):
         for seed, found in of:
-            if found.source != _REAL:
+            if found.source != _REAL and not found.source.endswith(_OWN_LABELS):
                 rows.append(
                     (
                         found.source,
