@@ -130,10 +130,14 @@ def run_on_halved_nonmembers(
     if negative and positive:
         return HalvedNonmembers({}, negative, positive)
     attacks = unlimited(attacks)
-    known = selection.fit_wide if wide_columns_of(attacks) else selection.fit
+    is_wide = bool(wide_columns_of(attacks))
+    known = selection.fit_wide if is_wide else selection.fit
     nonmembers = dataclasses.replace(known.take(~known.member), slices={})
     fit = _halved(_first_by_hash(nonmembers, _MOST_FIT, config.seed), config.seed)
     judge = _halved(selection.control_nonmembers, config.seed)
+    if not is_wide:
+        # Carried for attacks that were asked for, and of which none could run.
+        judge = _without_wide_columns(judge)
     impossible = "no attack could run"
     if attacks:
         halves = ("non-members in one half", "in the other")
@@ -162,6 +166,17 @@ def _run(attacks: Sequence[Attack], fit: Signals, judge: Signals, seed: int) -> 
         for name, scores in suite.score(judge).items()
     }
     return ControlRun(edges, counts)
+
+
+def _without_wide_columns(rows: Signals) -> Signals:
+    return dataclasses.replace(
+        rows,
+        inputs={},
+        gradient_norms={},
+        gradient_sketches={},
+        activations={},
+        references=None,
+    )
 
 
 def _halved(nonmembers: Signals, seed: int) -> Signals:

@@ -151,7 +151,9 @@ def without_references(attacks: Sequence[Attack]) -> tuple[tuple[Attack, ...], d
     Returns:
       Those, and by the names of the others why they cannot.
     """
-    reasons = {attack.name: _NO_REFERENCES for attack in attacks if attack.sees_references}
+    reasons = {
+        attack.name: _NO_REFERENCES for attack in attacks if "references" in attack.wide_columns
+    }
     return tuple(attack for attack in attacks if attack.name not in reasons), reasons
 
 

@@ -136,7 +136,7 @@ def _not_run(skipped: Mapping[str, str]) -> Iterator[str]:
         if split_name(name)[0] in REFERENCE_ATTACKS:
             by_reason.setdefault(reason, []).append(name)
     for reason, names in by_reason.items():
-        if len(names) == 1:
-            yield f"The attack {names[0]} did not run: it {reason}"
-        else:
-            yield f"The attacks {', '.join(names)} did not run: each {reason}"
+        told, subject = ("attack", "it ") if len(names) == 1 else ("attacks", "each ")
+        # Of a limited attacker's a reason tells of the attacker: it has a subject of its own.
+        subject = "" if reason.startswith("its ") else subject
+        yield f"The {told} {', '.join(names)} did not run: {subject}{reason}"

@@ -89,7 +89,7 @@ def require_classes(
                     f"{model_name(index, k)}: none of its {records[index]:,} training records is "
                     f"of class {label} of the label {label_key!r}, of which the pool has {pool:,}: "
                     "expected every class in every half of the pool; use a larger pool, leave the "
-                    "class out, or draw other halves by another seed"
+                    f"class out, or draw other halves by another seed{_unless_a_class(label)}"
                 )
 
 
@@ -101,6 +101,13 @@ def require_label(label_key: str, features: Collection[str], transformed: Collec
             f"there is no label {label_key!r} (model_spec.label_key) in the pool of the reference "
             f"models: found the features {', '.join(sorted(features)) or 'none'}{also}"
         )
+
+
+def _unless_a_class(label: str) -> str:
+    """What to do where a class's name is a number that is none."""
+    if not label.lstrip("-").isdigit():
+        return ""
+    return "; if this label is a quantity and no class, set model_spec.task to REGRESSION"
 
 
 def _classes(column: pa.Array) -> tuple[NDArray[np.int64], pa.Array]:

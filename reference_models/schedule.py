@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable
 
 from tfx_privacy.reference_models.training_process import TrainingProcess
+from tfx_privacy.signals.errors import InputError
 
 _POLL_SECONDS = 0.05
 
@@ -16,7 +18,9 @@ def run_all(
     finish: Callable[[TrainingProcess], None],
     max_parallel: int,
 ) -> None:
-    """Trains models in order; what still runs when something raises is killed.
+    """Trains models in order; when something raises, what has ended well is finished first.
+
+    What still runs then is killed.
 
     Args:
       indices: Which models.
@@ -34,6 +38,10 @@ def run_all(
                 running.append(process)
         while running:
             _wait_for_some(running, finish)
+    except Exception:
+        # The next pair's subsets may have taken long, and failed, when a training was over.
+        _finish_what_ended_well(running, finish)
+        raise
     finally:
         for process in running:
             process.kill()
@@ -48,3 +56,13 @@ def _wait_for_some(
     for process in sorted(ended, key=lambda process: process.has_failed):
         finish(process)
         running.remove(process)
+
+
+def _finish_what_ended_well(
+    running: list[TrainingProcess], finish: Callable[[TrainingProcess], None]
+) -> None:
+    for process in running:
+        if process.has_ended and not process.has_failed:
+            # What went wrong first is what is told.
+            with contextlib.suppress(InputError):
+                finish(process)

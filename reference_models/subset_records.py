@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 from apache_beam.utils.shared import Shared
 
+from tfx_privacy.reference_models.example_order import in_order
 from tfx_privacy.signals.errors import InputError
 
 
@@ -78,7 +79,7 @@ class Transformed:
             ) from error
         batch = self._converter.convert(tensors)
         features = dict(zip(batch.schema.names, batch.columns, strict=True))
-        return [_in_order(example) for example in self._encoder.encode(batch)], features
+        return [in_order(example) for example in self._encoder.encode(batch)], features
 
 
 class RecordsSource:
@@ -132,34 +133,3 @@ def transformed_features(transform_graph_dir: str | None) -> frozenset[str]:
     from tfx_privacy.signals.target_transform_graph import TransformGraph
 
     return frozenset(TransformGraph(transform_graph_dir).transformed_spec)
-
-
-def _in_order(example: bytes) -> bytes:
-    """A serialised tf.Example with its features in an order that is always the same.
-
-    The encoder has them in an order of its own each time. An example is a tag, a length,
-    and features; each of these is a tag, a length, and its content. Moving them takes a
-    third of the time of parsing and writing again.
-    """
-    if not example:
-        return example
-    _, start = _length(example, 1)
-    features, position = [], start
-    while position < len(example):
-        length, content = _length(example, position + 1)
-        features.append(example[position : content + length])
-        position = content + length
-    features.sort()
-    return example[:start] + b"".join(features)
-
-
-def _length(content: bytes, position: int) -> tuple[int, int]:
-    """A varint: its value and where it ends."""
-    value = shift = 0
-    while True:
-        byte = content[position]
-        value |= (byte & 0x7F) << shift
-        position += 1
-        if byte < 0x80:
-            return value, position
-        shift += 7

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,6 +44,9 @@ class TrainingProcess:
         files.make_folder(job.output_dir)
         files.write_text_whole(job_path, job.to_json())
         self._process = _start(code.command(job, job_path), job)
+        self._end: float | None = None
+        # Whoever started the process may be busy when it ends, with the next pair's subsets.
+        threading.Thread(target=self._note_end, daemon=True).start()
 
     @property
     def has_ended(self) -> bool:
@@ -56,8 +60,8 @@ class TrainingProcess:
 
     @property
     def seconds(self) -> float:
-        """How long it has been running."""
-        return time.monotonic() - self._start
+        """How long it has been running, or ran."""
+        return (self._end or time.monotonic()) - self._start
 
     def kill(self) -> None:
         """Ends the process and all that it has started."""
@@ -93,6 +97,10 @@ class TrainingProcess:
             f"{_end_of_log(self.job)}"
         )
 
+    def _note_end(self) -> None:
+        self._process.wait()
+        self._end = time.monotonic()
+
     def _let_go(self) -> None:
         if self._process.stdin is not None:
             self._process.stdin.close()
@@ -118,7 +126,8 @@ def _start(command: Sequence[str], job: ModelJob) -> subprocess.Popen[bytes]:
 
 def _ending(status: int) -> str:
     number = status - leash.KILLED if status > leash.KILLED else -status
-    if 0 < number < signal.NSIG:
+    # A program may end with any status: not each above 128 tells of a signal.
+    if number in set(signal.Signals):
         hint = "; was there too little memory?" if number == signal.SIGKILL else ""
         return f"was killed by signal {number} ({signal.Signals(number).name}{hint})"
     return f"ended with exit status {status}"

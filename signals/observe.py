@@ -343,7 +343,7 @@ def _signals(
     """What is seen of a batch of examples."""
     where, plan, options = batch.where, job.plan, job.options
     asked = batch.records if variants is None else variants(batch.records, where)
-    output = _run_model(model, asked, where)
+    output = _run_model(model, asked, where + _asked_in_place(options))
     if plan.label_is_transformed:
         # Of the example itself, whatever the model was asked about.
         of_example = output if variants is None else _run_model(model, batch.records, where)
@@ -376,6 +376,14 @@ def _signals(
         gradient_sketches=inside.gradient_sketches,
         activations=inside.activations,
     )
+
+
+def _asked_in_place(options: ObserveOptions) -> str:
+    """What stood in the records' place, where an augmentation made it; "" otherwise."""
+    made = options.augmentation
+    if made is None:
+        return ""
+    return f", as the augmentation {made.function!r}, query {made.query}, returned them"
 
 
 def _run_model(model: ObservedModel, records: Sequence[bytes], where: str) -> TargetOutput:

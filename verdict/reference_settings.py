@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from google.protobuf.text_format import MessageToString
 
+from tfx_privacy.attacks.attacker_name import split_name
 from tfx_privacy.attacks.reference_names import REFERENCE_ATTACKS, RMIA_ATTACKS, SHADOW_MODELS
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
@@ -20,19 +21,20 @@ def settings_of_attack(attack: str, results: results_pb2.PrivacyResults) -> str:
     an a of RMIA that was chosen on reference models.
 
     Args:
-      attack: By its name in the registry.
+      attack: By its name in the results: by who knows most, or by another attacker.
       results: What was measured.
 
     Returns:
       "" for an attack without reference models, and where none were given.
     """
-    if attack not in REFERENCE_ATTACKS or not results.HasField("references"):
+    base = split_name(attack)[0]
+    if base not in REFERENCE_ATTACKS or not results.HasField("references"):
         return ""
     told = models_in_words(results.references.trained.config)
     asked = results.config.references
-    if attack not in _ONE_QUERY:
+    if base not in _ONE_QUERY:
         told += f", {_queries(asked)}"
-    if attack in RMIA_ATTACKS:
+    if base in RMIA_ATTACKS:
         told += f", {_rmia(asked)}"
     return told
 

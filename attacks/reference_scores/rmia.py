@@ -41,8 +41,7 @@ def online_log_p(references: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     check_references(references, np.zeros(references.shape[:2], np.bool_), dimensions=2)
     check_log_probabilities(references, "the reference models")
-    log_p: NDArray[np.float64] = log_sum_exp(references) - np.log(references.shape[1])
-    return log_p
+    return _at_most_sure(log_sum_exp(references) - np.log(references.shape[1]))
 
 
 def offline_log_p(
@@ -70,11 +69,16 @@ def offline_log_p(
     check_log_probabilities(references, "the reference models")
     check_all_outside(inside)
     without = log_sum_exp(np.where(inside, -np.inf, references))
-    log_out: NDArray[np.float64] = without - np.log((~inside).sum(axis=1))
+    log_out = _at_most_sure(without - np.log((~inside).sum(axis=1)))
     if a == 1:
         return log_out
-    log_p: NDArray[np.float64] = np.logaddexp(np.log1p(a) + log_out, np.log1p(-a)) - np.log(2)
-    return log_p
+    return _at_most_sure(np.logaddexp(np.log1p(a) + log_out, np.log1p(-a)) - np.log(2))
+
+
+def _at_most_sure(log_p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rounding may lift a mean of ones above 1."""
+    sure: NDArray[np.float64] = np.minimum(log_p, 0.0)
+    return sure
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tfx_privacy.proto import reference_models_pb2 as references_pb2
+from tfx_privacy.reference_models.example_order import in_order
 from tfx_privacy.reference_models.synthesis.example_lists import ARROW_TYPES, list_array
 from tfx_privacy.reference_models.synthesis.features import BoundedReal, Feature, FeatureTable
 from tfx_privacy.reference_models.synthesis.features_from_schema import features_from_schema
@@ -97,7 +98,9 @@ class RecordFormat:
         for name in self.constant:
             columns[name] = list_array(np.ones((len(rows), 1)), self.kinds[name])
         batch = pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
-        return list(example_coder.RecordBatchToExamplesEncoder().encode(batch))
+        return [
+            in_order(each) for each in example_coder.RecordBatchToExamplesEncoder().encode(batch)
+        ]
 
     def decode(self, records: Sequence[bytes], where: str) -> NDArray[np.float64]:
         """Rows [n, width] of real records.

@@ -57,6 +57,35 @@ def test_finds_a_leak_that_hard_and_easy_records_hide(leaky, with_references, au
     assert found > auc(LossThreshold().score(signals), signals.member) + 0.05
 
 
+def test_a_pool_with_more_of_one_side_tells_the_sides_apart_without_a_leak(
+    leaky, with_references, auc
+):
+    signals = with_references(leaky(config_pb2.MULTICLASS, rows=2000, leak=0.0), 2, leak=0.0)
+    one_side = dataclasses.replace(
+        signals,
+        references=dataclasses.replace(
+            signals.references, inside=signals.references.inside & ~signals.member[:, None]
+        ),
+    )
+    # Of members there are two models, of non-members one: members alone score 1/2.
+    scores = AttackR().fit(one_side, 0).score(one_side)
+    assert (scores[signals.member] == 0.5).mean() > 0.2
+    assert not (scores[~signals.member] == 0.5).any()
+
+    reason = AttackR().cannot_run(one_side)
+    found = (int(signals.member.sum()), int((~signals.member).sum()))
+    assert f"it has 0 of {found[0]} members and {found[1]} of {found[1]} non-members" in reason
+    # Records of both sides alike are no reason.
+    every_fifth = np.arange(len(signals)) % 5 == 0
+    some = dataclasses.replace(
+        signals,
+        references=dataclasses.replace(
+            signals.references, inside=signals.references.inside & every_fifth[:, None]
+        ),
+    )
+    assert AttackR().cannot_run(some) is None
+
+
 def test_without_losses():
     assert AttackR().needs == {"loss", "references"}
     assert not AttackR().is_trained

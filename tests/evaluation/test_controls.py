@@ -34,6 +34,7 @@ from tfx_privacy.metrics.counts import Evidence
 from tfx_privacy.proto import privacy_config_pb2 as config_pb2
 from tfx_privacy.proto import privacy_results_pb2 as results_pb2
 from tfx_privacy.signals.batch import Signals
+from tfx_privacy.signals.reference_signals import ReferenceSignals
 
 _CONFIG = config_pb2.PrivacyConfig()
 _CLASSES = 4
@@ -160,6 +161,24 @@ def test_a_healthy_suite_finds_what_is_planted_and_nothing_else(healthy: HalvedN
             assert abs(found - (0.5 + share / 2)) < 4 * deviation
     assert _negative(healthy) == ControlOutcome.PASSED
     assert _positive(healthy) == ControlOutcome.PASSED
+
+
+def test_columns_of_attacks_that_could_not_run_are_not_in_the_way(
+    healthy: HalvedNonmembers,
+) -> None:
+    """JUDGE rows carry what attacks were to see of reference models; FIT rows do not."""
+    selection = _selection()
+    judge = selection.control_nonmembers
+    references = ReferenceSignals(
+        inside=np.zeros((len(judge), 2), np.bool_), loss=np.zeros((len(judge), 2), np.float32)
+    )
+    carrying = dataclasses.replace(
+        selection, control_nonmembers=dataclasses.replace(judge, references=references)
+    )
+    found = run_on_halved_nonmembers(_SUITE, carrying, _CONFIG)
+    for name, run in found.runs.items():
+        for attack, counts in run.counts.items():
+            np.testing.assert_array_equal(counts.members, healthy.runs[name].counts[attack].members)
 
 
 def test_the_same_rows_give_the_same_counts(healthy: HalvedNonmembers) -> None:

@@ -218,6 +218,10 @@ def test_further_queries_are_of_variants_and_all_else_of_the_record(
     [
         ("return records[1:]", "query 1, returned 2 examples for 3"),
         ("return ['a'] * len(records)", "returned str among its examples: expected bytes"),
+        (
+            "return [b''] * len(records)",
+            r"as the augmentation 'broken_.*', query 1, returned them: .*could not be found",
+        ),
         ("return records[0].nothing", "failed: AttributeError: 'bytes' object has no attribute"),
     ],
 )

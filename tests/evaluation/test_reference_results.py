@@ -270,8 +270,19 @@ def test_attacks_that_did_not_run_are_told_with_the_reason() -> None:
     assert nothing_learned.startswith("The attack shadow_models did not run: it needs the answers")
 
 
-def test_without_judged_rows_of_a_side_there_is_no_curve_and_it_is_let_through(online) -> None:
+def test_a_reason_that_tells_of_the_attacker_has_a_subject(online) -> None:
+    hidden = "its attacker does not see references, which the attack needs"
+    for names in (["attack_r@weak"], ["attack_r@weak", "rmia_online@weak"]):
+        online.skipped = dict.fromkeys(names, hidden)
+        told = online.references().notes[-1]
+        assert told.endswith(f"{', '.join(names)} did not run: {hidden}")
+    online.skipped = {}
+
+
+def test_without_judged_rows_of_a_side_there_is_no_curve(online) -> None:
     told = online.references(online.judge.take(online.judge.member))
     assert not told.curves
     assert not told.HasField("curve_rows")
-    check_consistent(*online.results(told))
+    # Here both sides were judged, so that a sample of them has both.
+    with pytest.raises(ValueError, match="found curves of 0 members and 0 non-members, expected"):
+        check_consistent(*online.results(told))

@@ -93,6 +93,15 @@ def test_a_model_without_a_class_is_an_error_that_names_model_count_and_class():
     require_classes(counts, "digit", (2, 3), {2: 3}, 8)
 
 
+def test_a_number_may_be_no_class():
+    word, number = ClassCounts({"'5'": (1, 1, 0)}), ClassCounts({"-5": (1, 1, 0)})
+
+    with pytest.raises(InputError, match=r"another seed; if this label is a quantity .* REGR"):
+        require_classes(number, "age", (0, 1), {1: 9}, 2)
+    with pytest.raises(InputError, match=r"another seed$"):
+        require_classes(word, "age", (0, 1), {1: 9}, 2)
+
+
 def test_a_label_that_is_nowhere_is_an_error():
     require_label("label", {"label"}, set())
     require_label("label_xf", {"label"}, {"label_xf"})

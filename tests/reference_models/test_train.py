@@ -174,6 +174,12 @@ def test_a_training_that_is_killed_is_an_error_that_tells_the_signal(run: Any, c
         run(code=code_of(script))
 
 
+def test_a_status_that_is_no_signal_is_told_as_it_is(run: Any, code_of: CodeOf):
+    # 128 + 42: there is no signal 42.
+    with pytest.raises(InputError, match="failed: its process ended with exit status 170"):
+        run(code=code_of("import sys; sys.exit(170)"))
+
+
 def test_so_many_are_trained_at_a_time(run: Any, code_of: CodeOf):
     times = run.folder / "times"
     times.mkdir()

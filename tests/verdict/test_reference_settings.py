@@ -137,6 +137,11 @@ def test_settings_in_words(measurements) -> None:
         f"{models}, RMIA's gamma 2 and a chosen on them"
     )
     assert settings_of_attack("shadow_models", run.results) == models
+    # Whoever mounts it.
+    for attack in ("rmia_offline", "lira_online", "shadow_models", "loss_threshold"):
+        assert settings_of_attack(f"{attack}@weak", run.results) == settings_of_attack(
+            attack, run.results
+        )
     assert settings_of_attack("loss_threshold", run.results) == ""
     run.results.references.trained.config.steps = references_pb2.SAME_STEPS
     assert settings_of_attack("attack_r", run.results) == (

@@ -95,6 +95,16 @@ def test_no_probability_is_too_small():
     assert offline_log_p(tiny, np.array([[True, False]])) == pytest.approx([np.log(0.35)])
 
 
+@pytest.mark.parametrize("k", [3, 6, 7, 8, 12])
+def test_models_that_are_all_sure_are_not_surer_than_sure(k):
+    # At a = .1 the rounded logarithm was 2^-53, of more than 1.
+    ones, none = np.zeros((20, k)), np.zeros((20, k), np.bool_)
+    means = [online_log_p(ones), *(offline_log_p(ones, none, a) for a in (0.0, 0.1, 0.3, 0.7, 1.0))]
+    for log_p in means:
+        assert (log_p <= 0).all()
+        np.testing.assert_allclose(log_p, 0, atol=1e-15)
+
+
 @pytest.mark.parametrize("a", [-0.1, 1.1, float("nan")])
 def test_a_out_of_range(probabilities, a):
     _, references, inside = probabilities

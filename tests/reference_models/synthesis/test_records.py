@@ -62,6 +62,12 @@ def test_a_row_becomes_an_example_by_the_schemas_types(record_format):
     assert parsed(second)["key"] == ("bytes_list", [b"synthetic-7"])
 
 
+def test_the_same_rows_make_the_same_bytes(record_format):
+    rows = record_format.features.draw(100, np.random.default_rng(0))
+    one, again = (record_format.encode(rows, np.zeros(100, np.int64)) for _ in range(2))
+    assert one == again
+
+
 def test_there_and_back(record_format):
     rows = record_format.features.draw(500, np.random.default_rng(0))
     # An example holds 32 bits of a real number.
