@@ -8,6 +8,7 @@ from pathlib import Path
 import apache_beam as beam
 import pytest
 
+from tfx_privacy.attacks.attacker import LimitedAttacker
 from tfx_privacy.attacks.registry import resolve_attacks
 from tfx_privacy.evaluation.fit_on import without_references
 from tfx_privacy.evaluation.matched_layout import match_layout
@@ -56,6 +57,9 @@ def test_another_models_rows_have_none_and_the_reason_is_told() -> None:
     assert [attack.name for attack in able] == ["loss_threshold"]
     assert set(reasons) == {"lira_offline", "rmia_online", "attack_r"}
     assert "the other model that attacks are fitted on has none" in reasons["attack_r"]
+    # Whether an attacker sees them or not.
+    weak = LimitedAttacker(attacks[1], "weak", 1.0, ("logits", "label"))
+    assert without_references([weak]) == ((), {"lira_offline@weak": reasons["lira_offline"]})
 
     assert match_layout(_TABLE, _TABLE, (), (), "/other").layout.references is None
 
