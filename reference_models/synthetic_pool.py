@@ -12,6 +12,7 @@ from tfx_privacy.reference_models.synthesis.artifact_files import read_schema, r
 from tfx_privacy.reference_models.synthesis.pool import make_pool
 from tfx_privacy.reference_models.synthesis.pool_source import TargetModel
 from tfx_privacy.signals import files, tfrecord
+from tfx_privacy.signals.errors import InputError
 from tfx_privacy.signals.examples import ExampleSplit, files_of
 
 if TYPE_CHECKING:
@@ -88,7 +89,14 @@ def _statistics(
         or marginals.source != references_pb2.STATISTICS
     ):
         return None
-    return read_statistics(inputs.statistics_dir, config.splits.members[0])
+    members = list(config.splits.members)
+    if len(members) > 1:
+        raise InputError(
+            f"marginals are to come from statistics, which there are of each split, and the target "
+            f"was trained on the splits {members}: expected one split. "
+            "synthetic.marginals.source DATA counts the records of several"
+        )
+    return read_statistics(inputs.statistics_dir, members[0])
 
 
 def _count(split: ExampleSplit) -> int:
