@@ -1548,7 +1548,7 @@ class StageTime(google.protobuf.message.Message):
     STAGE_FIELD_NUMBER: builtins.int
     SECONDS_FIELD_NUMBER: builtins.int
     stage: builtins.str
-    """"observe" (of a model) or "read" (of saved predictions), "select", "fit",
+    """"observe" (of a model) or "read" (of saved predictions), "references", "select", "fit",
     "controls", "score", "exact" or "evidence". Not "report", in which these times are written.
     """
     seconds: builtins.float
