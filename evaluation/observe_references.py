@@ -187,8 +187,6 @@ def _ask_and_join(
             if references.pool:
                 pool_dirs.append(asker.ask_of_pool(model.index, plan, references.pool, trained))
     pool = read_table_description((pool_dirs or model_dirs[0])[0])
-    if references.pool:
-        require_same_identity(trained, pool.identity, references.uri)
     has_logits = target.plan.task in (config_pb2.BINARY, config_pb2.MULTICLASS)
     layout = ReferenceLayout(len(models), queries, has_logits)
     shadow = plan_shadow_rows(join(scratch, "shadow"), pool, config.seed, models)

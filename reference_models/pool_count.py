@@ -42,7 +42,8 @@ class PoolCount:
       pool: Ids of the pool.
       content: Ids of the pool by content, which are the same unless there is a key feature.
       inside: Records of the pool that each model is to be trained on.
-      names: Names and types of the features of all splits.
+      names: Names and types of the features of members and non-members: with content ids what
+        a measurement's are compared with. A pool of its own may lack a rare one, or have one more.
       features: Names of features of the pool.
       classes: Of the pool, by the label among the features as they are.
     """
@@ -126,7 +127,7 @@ def count_pool(
     read = [*splits, *(split for split in pool if split not in splits)]
     check_apart(read)
     sources = [
-        _Source(file, place, split in pool)
+        _Source(file, place, split in splits, split in pool)
         for place, split in enumerate(read)
         for file in files_of(split)
     ]
@@ -146,10 +147,18 @@ def count_pool(
 
 @dataclasses.dataclass(frozen=True)
 class _Source:
-    """A file, the place of its split among those read, and whether that is of the pool."""
+    """A file, and what its split is.
+
+    Attributes:
+      file: The file.
+      place: Of the split among those read.
+      is_evaluated: Whether it is one of the target's.
+      is_of_pool: Whether models are trained on it.
+    """
 
     file: ExampleFile
     place: int
+    is_evaluated: bool
     is_of_pool: bool
 
 
@@ -170,7 +179,7 @@ def _count_batch(
         PoolCount.nothing(config.models),
         members=columns.rows if source.file.is_member else 0,
         rows={source.place: columns.rows},
-        names=frozenset(names_and_types(columns)),
+        names=frozenset(names_and_types(columns) if source.is_evaluated else ()),
     )
     if not source.is_of_pool:
         return count

@@ -72,14 +72,15 @@ class ReferenceWorld:
         return ids_of(decode(records, split), self.identity, split)
 
 
-def example(number: int, label: int) -> bytes:
+def example(number: int, label: int, *, has_user: bool = True) -> bytes:
     """A record: its number is all that a model looks at; four numbers make a user."""
     import tensorflow as tf
 
     made = tf.train.Example()
     made.features.feature["number"].int64_list.value.append(number)
     made.features.feature["label"].int64_list.value.append(label)
-    made.features.feature["user"].bytes_list.value.append(f"user {number // 4}".encode())
+    if has_user:
+        made.features.feature["user"].bytes_list.value.append(f"user {number // 4}".encode())
     return made.SerializeToString()
 
 
@@ -143,8 +144,13 @@ def make_world(
     target = rng.normal(size=(size, CLASSES)).astype(np.float32)
     target[list(members), labels[list(members)]] += gain
     drawn_from = list(pool) if pool else [*members, *nonmembers]
-    records = [example(number, int(labels[number])) for number in drawn_from]
-    columns = decode(records, "pool")
+    # What is excluded from synthesis made-up records do not have.
+    lacks_users = is_synthetic and not identity.unit_feature
+
+    def record(number: int, *, of_pool: bool) -> bytes:
+        return example(number, int(labels[number]), has_user=not (of_pool and lacks_users))
+
+    columns = decode([record(number, of_pool=bool(pool)) for number in drawn_from], "pool")
     ids, units = ids_of(columns, identity, "pool"), units_of(columns, identity, "pool")
     of_rows = inside(ids if units is None else units, SEED, models)
     trained_on = np.zeros((models, size), np.bool_)
@@ -167,7 +173,8 @@ def make_world(
         description.config.offline.splits.append("shadow")
     else:
         description.config.online.SetInParent()
-    made = describe_identity(identity, set(names_and_types(columns)))
+    evaluated = decode([record(int(members[0]), of_pool=False)], "members")
+    made = describe_identity(identity, set(names_and_types(evaluated)))
     description.identity_kind, description.key_feature = made.kind, made.feature
     description.features_digest, description.unit_feature = made.features_digest, made.unit_feature
     for model in range(models):
@@ -185,7 +192,7 @@ def make_world(
         for part, some in enumerate(parts):
             write_records(
                 folder / f"{name}-{part}.tfrecord",
-                [example(int(number), int(labels[number])) for number in some],
+                [record(int(number), of_pool=name == "shadow") for number in some],
             )
         pattern = str(folder / f"{name}-*.tfrecord")
         splits.append(ExampleSplit(name, name == "train", (pattern,)))

@@ -321,6 +321,16 @@ def test_other_features_are_ids_made_in_another_way(
         ask(world, tmp_path)
 
 
+def test_a_pool_may_lack_features_that_evaluated_records_have(
+    make_world: Callable[..., World], tmp_path: Path
+) -> None:
+    """As synthetic records do where features are excluded."""
+    world = make_world(tmp_path / "world", pool=range(190, 330), is_synthetic=True)
+    asked = ask(world, tmp_path)
+    assert asked.observed.results.records_inside == 0
+    assert asked.observed.results.trained.pool.records == 140
+
+
 def test_a_pool_where_none_is_expected_and_the_other_way_round(worlds: Worlds) -> None:
     for name, pool, message in (
         ("online", worlds("offline").given.pool, r"online, and the pool .* is \['shadow'\]: exp"),

@@ -132,6 +132,9 @@ def test_an_offline_pool_leaves_members_and_nonmembers_alone(run: Any, example: 
     assert description.pool.records == 100
     assert description.target_records == 160
     assert sum(model.trained_on.records for model in description.models) == 100
+    # Features that the measurement will find: the pool has no "person".
+    online = run("of_both_sides", config={"models": 2})
+    assert description.features_digest == online.features_digest
 
 
 def test_a_failed_training_names_model_records_and_log_and_keeps_the_others(
